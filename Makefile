@@ -1,0 +1,42 @@
+# Every target makes .venv and installs the pinned dependencies where they are missing.
+PYTHON ?= python3
+VENV := .venv/bin
+HASHED := $(VENV)/pip install --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: run demo test check format bench lock
+
+run: .venv/base.ok
+	@exec $(VENV)/python manage.py serve
+
+demo: .venv/base.ok
+	@exec $(VENV)/python manage.py serve --fleet 12
+
+test: .venv/dev.ok
+	@$(VENV)/python -m pytest
+
+check: .venv/dev.ok
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy .
+	$(VENV)/lint-imports
+	$(VENV)/python manage.py check
+	$(VENV)/python manage.py makemigrations --check --dry-run
+
+format: .venv/dev.ok
+	$(VENV)/ruff check --fix .
+	$(VENV)/ruff format .
+
+lock:
+	for name in base dev; do uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --python-version 3.11 --custom-compile-command="make lock" requirements/$$name.in \
+	  -o requirements/$$name.txt; done
+
+.venv/base.ok: requirements/base.txt
+	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
+	$(HASHED) -r requirements/base.txt
+	@touch $@
+
+.venv/dev.ok: requirements/dev.txt
+	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
+	$(HASHED) -r requirements/dev.txt
+	@touch $@ .venv/base.ok

@@ -1,0 +1,1 @@
+"""What every application stands on; imports none of them."""

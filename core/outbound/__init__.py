@@ -1,0 +1,1 @@
+"""The one door out: nothing in the console opens a connection except through here."""

@@ -1,0 +1,1 @@
+"""YAML files become typed, frozen policy objects; every fault names file, line and column."""

@@ -1,0 +1,1 @@
+"""The registry of nodes, their probing, their state and their history."""
