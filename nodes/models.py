@@ -19,6 +19,8 @@ class Status(models.TextChoices):
 
 
 class NodeQuerySet(models.QuerySet["Node"]):
+    """Readings of the registry's rows."""
+
     def active(self) -> NodeQuerySet:
         """Nodes of the fleet: not retired."""
         return self.filter(retired_at=None)
@@ -71,7 +73,9 @@ class NodeState(models.Model):
     successes = models.PositiveIntegerField(default=0)  # consecutive
     telemetry = models.JSONField(default=dict)  # normalised, see nodes.telemetry
     raw = models.TextField(default="")  # the body as it came, cut at a cap
-    recent = models.JSONField(default=list)  # last 40 probes: [unix seconds, latency ms or null, mark]
+    recent = models.JSONField(
+        default=list
+    )  # last 40 probes: [unix seconds, latency ms or null, mark]
     open_buckets = models.JSONField(default=dict)  # per resolution, see nodes.history
     uptime = models.JSONField(default=dict)  # closed part of 24h/7d/30d, see nodes.history
     updated_at = models.DateTimeField(default=timezone.now)
@@ -81,6 +85,9 @@ class NodeState(models.Model):
     claimed_until = models.DateTimeField(null=True)
     claimed_by = models.CharField(max_length=64, default="")
     fence = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.node_id}: {self.status}"
 
 
 class NodeProbe(models.Model):
@@ -94,6 +101,9 @@ class NodeProbe(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["node", "ts"], name="probe_node_ts")]
+
+    def __str__(self) -> str:
+        return f"{self.node_id} {self.ts:%Y-%m-%dT%H:%M:%SZ} {self.mark}"
 
 
 class NodeBucket(models.Model):
@@ -118,6 +128,9 @@ class NodeBucket(models.Model):
             models.UniqueConstraint(fields=["node", "resolution", "ts"], name="bucket_once")
         ]
 
+    def __str__(self) -> str:
+        return f"{self.node_id} {self.resolution} {self.ts:%Y-%m-%dT%H:%M:%SZ}"
+
 
 class Transition(models.Model):
     """A change of status: the node's timeline."""
@@ -131,6 +144,9 @@ class Transition(models.Model):
     class Meta:
         indexes: ClassVar = [models.Index(fields=["node", "-ts"], name="transition_node_ts")]
 
+    def __str__(self) -> str:
+        return f"{self.node_id}: {self.before} to {self.after}"
+
 
 class Revision(models.Model):
     """One edit of a node: who, when, what it was and what it became."""
@@ -143,3 +159,6 @@ class Revision(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-version"]
+
+    def __str__(self) -> str:
+        return f"{self.node_id} version {self.version}"
