@@ -12,7 +12,7 @@ demo: .venv/base.ok
 	@exec $(VENV)/python manage.py serve --fleet 12
 
 test: .venv/dev.ok
-	@$(VENV)/python -m pytest
+	@$(VENV)/python -m tests.run
 
 check: .venv/dev.ok
 	$(VENV)/ruff check .

@@ -1,9 +1,22 @@
 """Every address of the console."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+
+from sofiia_site import views
+from sofiia_site.api import api
 
 urlpatterns = [
+    path("", views.home),
+    path("healthz", views.healthz),
+    path("readyz", views.readyz),
+    path("metrics", views.metrics_text),
+    path("monitor/status", views.monitor_status),
+    path("api/docs", views.api_docs, name="api-docs"),
+    path("api/", api.urls),
+    path("ui/", include("nodes.urls")),
+    path("ui/", include("events.urls")),
+    path("ui/", include("core.access.urls")),
     path("admin/", admin.site.urls),
 ]
 
