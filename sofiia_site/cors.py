@@ -24,7 +24,10 @@ class CorsPolicy:
             return []
         origin = _header(scope, b"origin")
         if origin and origin.lower() in self._listed:
-            allow = [(b"access-control-allow-origin", origin), (b"access-control-allow-credentials", b"true")]
+            allow = [
+                (b"access-control-allow-origin", origin),
+                (b"access-control-allow-credentials", b"true"),
+            ]
         elif origin and self._any:
             allow = [(b"access-control-allow-origin", b"*")]
         else:

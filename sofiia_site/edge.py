@@ -115,10 +115,16 @@ class Edge:
         reply = _Reply(send, scope, self.cors.headers_for(scope))
         try:
             if not self._host_is_known(scope):
-                raise Problem(400, "unknown_host", "This console does not answer to that host name.")
+                raise Problem(
+                    400, "unknown_host", "This console does not answer to that host name."
+                )
             if self.cors.is_preflight(scope):
                 await reply.send(
-                    {"type": "http.response.start", "status": 204, "headers": [(b"content-length", b"0")]}
+                    {
+                        "type": "http.response.start",
+                        "status": 204,
+                        "headers": [(b"content-length", b"0")],
+                    }
                 )
                 await reply.send({"type": "http.response.body", "body": b""})
                 return
@@ -147,7 +153,9 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
         if message["type"] == "http.request":
             taken += len(message.get("body", b""))
             if taken > MAX_BODY:
-                raise Problem(413, "body_too_large", f"A body may have at most {MAX_BODY} bytes here.")
+                raise Problem(
+                    413, "body_too_large", f"A body may have at most {MAX_BODY} bytes here."
+                )
         return message
 
     return counted

@@ -8,11 +8,14 @@ from django.templatetags.static import static
 from django.urls import reverse
 from jinja2 import Environment, StrictUndefined
 
+from core.formatting import FILTERS
+
 
 def environment(**options: Any) -> Environment:
     """Used by Django's Jinja2 backend (settings.TEMPLATES)."""
     options.setdefault("undefined", StrictUndefined)
     options.update(trim_blocks=True, lstrip_blocks=True)
-    env = Environment(**options)
+    env = Environment(**options)  # noqa: S701  Django passes autoescape from settings.TEMPLATES
     env.globals.update(static=static, url=reverse)
+    env.filters.update(FILTERS)
     return env

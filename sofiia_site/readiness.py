@@ -46,7 +46,9 @@ def database() -> Check:
         error = type(exc).__name__
     latency = round((time.perf_counter() - began) * 1000, 1)
     return Check(
-        "database", error is None, {"engine": database_name(), "latency_ms": latency, "error": error}
+        "database",
+        error is None,
+        {"engine": database_name(), "latency_ms": latency, "error": error},
     )
 
 
@@ -101,7 +103,13 @@ def poller() -> Check:
 
 def readiness() -> list[Check]:
     """Every part; the first failure of the database answers for those that need it."""
-    checks = [Check("serving", not LIFECYCLE.draining, {"error": "shutting down" if LIFECYCLE.draining else None})]
+    checks = [
+        Check(
+            "serving",
+            not LIFECYCLE.draining,
+            {"error": "shutting down" if LIFECYCLE.draining else None},
+        )
+    ]
     checks.append(database())
     if checks[-1].ok:
         checks.append(migrations())

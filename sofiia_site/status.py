@@ -57,9 +57,7 @@ def _local() -> dict[str, Any]:
     if not base.ok:
         return result
     try:
-        result.update(
-            poller=poller().as_dict(), nodes=fleet().summary, router_url=router_url()
-        )
+        result.update(poller=poller().as_dict(), nodes=fleet().summary, router_url=router_url())
     except DatabaseError as exc:
         result["database"].update(ok=False, error=type(exc).__name__)
     return result

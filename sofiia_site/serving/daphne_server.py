@@ -17,7 +17,9 @@ def serve_with_daphne(parts: tuple[str, ...]) -> int:
 
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(_others(parts, stop)), name="parts")
+    thread = threading.Thread(
+        target=lambda: loop.run_until_complete(_others(parts, stop)), name="parts"
+    )
     thread.start()
     environment = settings.ENVIRONMENT
     try:

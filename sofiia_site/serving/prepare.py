@@ -69,7 +69,11 @@ def banner(say: Callable[[str], object], result: SyncResult, token: str | None) 
     environment = settings.ENVIRONMENT
     host = environment.bind_host
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  compared, not bound
-    base = f"http://[{shown}]:{environment.port}" if ":" in shown else f"http://{shown}:{environment.port}"
+    base = (
+        f"http://[{shown}]:{environment.port}"
+        if ":" in shown
+        else f"http://{shown}:{environment.port}"
+    )
     total = result.created + result.changed + result.unchanged
     say(f"Console      {base}/ui/\n")
     say(f"Nodes        {total} in {settings.CONFIG_DIR}/nodes_registry.yml\n")

@@ -70,7 +70,9 @@ def _listen() -> socket.socket:
     except OSError as exc:
         listener.close()
         where = f"{environment.bind_host}:{environment.port}"
-        raise CannotStart(f"cannot listen on {where}: {exc.strerror}; set PORT or BIND_HOST", 1) from exc
+        raise CannotStart(
+            f"cannot listen on {where}: {exc.strerror}; set PORT or BIND_HOST", 1
+        ) from exc
     listener.setblocking(False)
     return listener
 

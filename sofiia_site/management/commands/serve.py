@@ -24,7 +24,11 @@ class Command(BaseCommand):
             "--server", choices=("uvicorn", "daphne"), default="uvicorn", help="the ASGI server"
         )
         parser.add_argument(
-            "--fleet", type=int, default=0, metavar="N", help="also run N simulated nodes and register them"
+            "--fleet",
+            type=int,
+            default=0,
+            metavar="N",
+            help="also run N simulated nodes and register them",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
