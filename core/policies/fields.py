@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,7 +48,7 @@ def parse_size(text: str) -> int:
     return int(size)
 
 
-def _amount(text: str, units: dict[str, Any]) -> float | None:
+def _amount(text: str, units: Mapping[str, float]) -> float | None:
     match = _AMOUNT.fullmatch(text)
     if match is None or match[2] not in units:
         return None

@@ -124,7 +124,7 @@ class _Reader:
             raise self._error(event, "aliases (*name) are not allowed: write the value out")
         if event.anchor is not None:
             raise self._error(event, "anchors (&name) are not allowed")
-        if event.tag is not None:
+        if getattr(event, "tag", None) is not None:
             raise self._error(event, "tags (!name) are not allowed")
         if isinstance(event, ScalarEvent) and _UNSTORABLE.search(event.value):
             raise self._error(event, "expected text without NUL and lone surrogates")
@@ -141,7 +141,8 @@ class _Reader:
             raise self._error(event, f"expected text as the key: write {shown(event.value)}")
         if key == "<<" and event.implicit[0]:
             raise self._error(event, "merge keys (<<) are not allowed: write the keys out")
-        frame, line = self.open[-1], event.start_mark.line + 1
+        frame, position = self.open[-1], _position(event)
+        line = position.line
         if key in frame.lines:
             first = frame.lines[key]
             raise self._error(
@@ -149,7 +150,7 @@ class _Reader:
             )
         frame.lines[key] = line
         frame.key = key
-        self.keys[(*frame.path, key)] = Position(line, event.start_mark.column + 1)
+        self.keys[(*frame.path, key)] = position
 
     def _open_container(self, event: CollectionStartEvent) -> None:
         if len(self.open) >= self.max_depth:
@@ -174,12 +175,16 @@ class _Reader:
                 frame.key = None
         if len(self.values) > MAX_VALUES:
             raise self._error(event, f"expected at most {MAX_VALUES} values")
-        self.values[path] = Position(event.start_mark.line + 1, event.start_mark.column + 1)
+        self.values[path] = _position(event)
         return path
 
     def _error(self, event: Event, message: str) -> PolicyError:
-        mark = event.start_mark
-        return PolicyError(self.name, [Fault(mark.line + 1, mark.column + 1, message)])
+        return PolicyError(self.name, [Fault(*_position(event), message)])
+
+
+def _position(event: Event) -> Position:
+    mark = event.start_mark
+    return Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
 
 
 def _resolve(event: NodeEvent) -> str | int | float | bool | None:
