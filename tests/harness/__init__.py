@@ -1,0 +1,1 @@
+"""Real processes for tests: the console, a fleet, a database, a browser."""
