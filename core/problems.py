@@ -1,20 +1,28 @@
-"""Errors as RFC 9457 problem details, everywhere under `/api/`."""
+"""Errors as RFC 9457 problem details everywhere under `/api/`, and as a page that says what to do everywhere else."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import orjson
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.template import TemplateDoesNotExist
+from django.utils.html import escape
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
 
 logger = logging.getLogger("core.problems")
 
 CONTENT_TYPE = "application/problem+json"
+MAX_ERRORS = 50
+FAILED_HERE = "Something failed here; the log has the details."
 #: What a status means when nobody gave a better code.
 _CODES = {
     400: "bad_request",
@@ -23,8 +31,20 @@ _CODES = {
     404: "not_found",
     405: "method_not_allowed",
     413: "body_too_large",
+    422: "invalid",
     500: "internal_error",
 }
+#: Sentences for errors that Django made; its own texts may quote the request or the code.
+_DETAILS = {
+    400: "The request is malformed.",
+    404: "There is nothing at this path.",
+    405: "This path does not take that method.",
+    500: FAILED_HERE,
+}
+#: Headers of an error that its problem keeps.
+_KEPT = ("Allow", "Retry-After", "WWW-Authenticate", "X-Request-ID")
+#: Where ninja puts the parts of a request; the paths that callers see start below them.
+_PLACES = frozenset({"body", "query", "path", "header", "cookie", "form", "file"})
 
 
 class Problem(Exception):
@@ -53,7 +73,7 @@ class Problem(Exception):
         """The JSON object of RFC 9457, with `code`, `request_id` and, for invalid input, `errors`."""
         result: dict[str, Any] = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": phrase(self.status),
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
@@ -64,6 +84,20 @@ class Problem(Exception):
         return result
 
 
+def phrase(status: int) -> str:
+    """The status in words; also for those that no registry knows."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """The problem that a bare status stands for."""
+    code = _CODES.get(status, phrase(status).lower().replace(" ", "_").replace("-", "_"))
+    return Problem(status, code, _DETAILS.get(status, f"{phrase(status)}."), headers=headers)
+
+
 def request_id(request: HttpRequest) -> str:
     """The id of this request, as the edge wrote it."""
     return request.headers.get("X-Request-ID", "")
@@ -72,13 +106,14 @@ def request_id(request: HttpRequest) -> str:
 def problem_response(request: HttpRequest, problem: Problem) -> HttpResponse:
     """The problem as a Django response."""
     response = HttpResponse(
-        orjson.dumps(problem.body(request_id(request))),
+        orjson.dumps(problem.body(request_id(request)), default=str),
         status=problem.status,
         content_type=CONTENT_TYPE,
     )
     for name, value in problem.headers.items():
         response[name] = value
     response["Cache-Control"] = "no-store"
+    response.problem_code = problem.code  # type: ignore[attr-defined]  # the audit of refusals reads it
     return response
 
 
@@ -88,7 +123,7 @@ async def send_problem(
     """The problem as a raw ASGI response."""
     headers = [(b"content-type", CONTENT_TYPE.encode()), (b"cache-control", b"no-store")]
     headers += [(k.lower().encode(), v.encode()) for k, v in problem.headers.items()]
-    body = orjson.dumps(problem.body(request_id))
+    body = orjson.dumps(problem.body(request_id), default=str)
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -100,57 +135,126 @@ def is_api(request: HttpRequest) -> bool:
 
 
 class ProblemMiddleware:
-    """Turns every error under `/api/` into a problem, and every other one into a page that says what to do."""
+    """Turns every error under `/api/` into a problem, and every Problem elsewhere into a page.
+
+    Works under both handlers. A stream is passed on untouched.
+    """
 
     sync_capable = True
-    async_capable = False
+    async_capable = True
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(
+        self,
+        get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
+    ) -> None:
         self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        if response.status_code < 400 or getattr(response, "is_rendered_problem", False):
-            return response
-        if response.get("Content-Type", "").startswith(CONTENT_TYPE):
-            return response
-        if is_api(request):
-            return self._as_problem(request, response)
-        return response
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self.is_async:
+            return self._acall(request)
+        return _as_problem(request, cast(HttpResponseBase, self.get_response(request)))
 
-    def _as_problem(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        status = response.status_code
-        phrase = HTTPStatus(status).phrase
-        headers = {name: response[name] for name in ("Allow", "Retry-After") if name in response}
-        code = _CODES.get(status, phrase.lower().replace(" ", "_"))
-        return problem_response(request, Problem(status, code, f"{phrase}.", headers=headers))
+    async def _acall(self, request: HttpRequest) -> HttpResponseBase:
+        response = await cast(Awaitable[HttpResponseBase], self.get_response(request))
+        return _as_problem(request, response)
 
-    def process_exception(
-        self, request: HttpRequest, exception: Exception
-    ) -> HttpResponse | None:
-        """Problems raised in plain views; anything unforeseen is logged with the request's id and told in general words."""
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Problems raised in plain views; anything unforeseen is logged and told in general words."""
         if isinstance(exception, Problem):
-            if is_api(request):
-                return problem_response(request, exception)
-            return error_page(request, exception.status, exception.detail)
+            return answer(request, exception)
         if isinstance(exception, Http404 | PermissionDenied):
             return None
-        logger.error("unhandled", exc_info=exception, extra={"request_id": request_id(request)})
-        problem = Problem(500, "internal_error", "Something failed here; the log has the details.")
-        if is_api(request):
-            return problem_response(request, problem)
-        return error_page(request, 500, problem.detail)
+        return _failed(request, exception)
+
+
+def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if response.status_code < 400 or response.streaming or not is_api(request):
+        return response
+    if response.get("Content-Type", "").startswith(CONTENT_TYPE):
+        return response
+    headers = {name: response[name] for name in _KEPT if name in response}
+    return problem_response(request, of_status(response.status_code, headers))
+
+
+def answer(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """The problem in the form that fits the caller: JSON for programs, a page for people."""
+    if is_api(request):
+        return problem_response(request, problem)
+    response = error_page(request, problem.status, problem.detail)
+    for name, value in problem.headers.items():
+        response[name] = value
+    response.problem_code = problem.code  # type: ignore[attr-defined]
+    return response
+
+
+def _failed(request: HttpRequest, exception: Exception) -> HttpResponse:
+    logger.error("unhandled", exc_info=exception, extra={"request_id": request_id(request)})
+    return answer(request, Problem(500, "internal_error", FAILED_HERE))
+
+
+def install(api: NinjaAPI) -> None:
+    """Register the handlers that turn what operations raise into problems."""
+    handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+        Problem: problem_response,
+        ValidationError: _invalid,
+        HttpError: _http_error,
+        Http404: lambda request, _: problem_response(request, of_status(404)),
+        PermissionDenied: lambda request, _: problem_response(request, of_status(403)),
+        Exception: _failed,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)
+
+
+def _invalid(request: HttpRequest, exc: ValidationError) -> HttpResponse:
+    errors = [
+        {"path": field_path(error.get("loc", ())), "message": str(error.get("msg", "invalid"))}
+        for error in exc.errors[:MAX_ERRORS]
+    ]
+    detail = f"{errors[0]['path']}: {errors[0]['message']}" if errors else "The input is invalid."
+    return problem_response(request, Problem(422, "invalid", detail, errors=errors))
+
+
+def field_path(loc: Sequence[str | int]) -> str:
+    """`nodes[0].label` for ("body", "payload", "nodes", 0, "label"): the place and the parameter's name are ours."""
+    parts = list(loc)
+    if parts and parts[0] in _PLACES:
+        in_body = parts[0] in ("body", "form", "file")
+        parts = parts[2:] if in_body and len(parts) > 2 else parts[1:]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return path.lstrip(".")
+
+
+def _http_error(request: HttpRequest, exc: HttpError) -> HttpResponse:
+    """Ninja's own errors; its texts may quote the parser, so only the status is told."""
+    problem = of_status(exc.status_code)
+    if exc.status_code == 401:
+        problem.headers["WWW-Authenticate"] = "Bearer"
+    wait = getattr(exc, "wait", None)
+    if wait is not None:
+        problem.headers["Retry-After"] = str(wait)
+    return problem_response(request, problem)
 
 
 def error_page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
     """An error for people: what happened, what to try, and the request's id."""
     context = {
         "status": status,
-        "phrase": HTTPStatus(status).phrase,
+        "phrase": phrase(status),
         "detail": detail,
         "request_id": request_id(request),
     }
-    response = render(request, "error.html", context, status=status)
+    try:
+        response = render(request, "error.html", context, status=status)
+    except Exception as exc:
+        # The last answer must not fail with the page: the shell asks who is there, and that may be what failed.
+        if not isinstance(exc, TemplateDoesNotExist):
+            logger.error("the error page failed", exc_info=exc)
+        text = f"<!doctype html><title>{status}</title><h1>{phrase(status)}</h1><p>{escape(detail)}</p>"
+        response = HttpResponse(text, status=status)
     response["Cache-Control"] = "no-store"
     return response
 
@@ -158,35 +262,26 @@ def error_page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler404."""
     if is_api(request):
-        return problem_response(request, Problem(404, "not_found", "There is nothing at this path."))
+        return problem_response(request, of_status(404))
     return error_page(request, 404, "There is no page at this address.")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403."""
-    if is_api(request):
-        return problem_response(request, Problem(403, "forbidden", "Not allowed."))
-    return error_page(request, 403, "You are not allowed to do this.")
+    return answer(request, Problem(403, "forbidden", "You are not allowed to do this."))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler400."""
-    if is_api(request):
-        return problem_response(request, Problem(400, "bad_request", "The request is malformed."))
-    return error_page(request, 400, "The request is malformed.")
+    """Django's handler400: a host name that is not ours, too many fields, a body that is too large."""
+    return answer(request, of_status(400))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500."""
-    detail = "Something failed here; the log has the details."
-    if is_api(request):
-        return problem_response(request, Problem(500, "internal_error", detail))
-    return error_page(request, 500, detail)
+    return answer(request, of_status(500))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A write from a browser without the token that our own pages carry."""
     detail = "The form's security token is missing or old. Load the page again and repeat."
-    if is_api(request):
-        return problem_response(request, Problem(403, "csrf_failed", detail))
-    return error_page(request, 403, detail)
+    return answer(request, Problem(403, "csrf_failed", detail))

@@ -38,9 +38,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser):
     """A person. The role decides everything; there are no groups and no single permissions."""
 
-    username = models.CharField(
-        max_length=64, unique=True, validators=[ASCIIUsernameValidator()]
-    )
+    username = models.CharField(max_length=64, unique=True, validators=[ASCIIUsernameValidator()])
     email = models.EmailField(blank=True)
     role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
     is_active = models.BooleanField("active", default=True)
@@ -86,6 +84,7 @@ class ApiKey(models.Model):
     key_id = models.CharField(max_length=16, unique=True, editable=False)
     name = models.CharField(max_length=64)
     digest = models.CharField(max_length=64, editable=False)
+    pepper = models.PositiveIntegerField(default=0, editable=False)
     scopes = models.JSONField(default=list)
     created_by = models.CharField(max_length=96, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -104,12 +103,15 @@ class ApiKey(models.Model):
 
 
 class OneTimeLogin(models.Model):
-    """A link that logs in once and lets its holder set a password. Only a digest of the token is kept."""
+    """A link with which the first admin is made, once. Only a digest of the token is kept; `user` is who came of it."""
 
     digest = models.CharField(max_length=64, unique=True)
-    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"until {self.expires_at:%Y-%m-%d %H:%M}"
 
 
 class Throttle(models.Model):
@@ -118,3 +120,6 @@ class Throttle(models.Model):
     bucket = models.CharField(max_length=160, primary_key=True)
     failures = models.PositiveIntegerField(default=0)
     window_ends_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.bucket}: {self.failures}"

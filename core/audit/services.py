@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import orjson
 from django.db import transaction
 from django.utils import timezone
 
-from core.access.principals import Principal
 from core.audit.models import AuditRecord
 from core.locks import lock_log
 
 GENESIS = "0" * 64
 
 
+class Actor(Protocol):
+    """Who acted, as a `Principal` says it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def request_id(self) -> str: ...
+
+
 @transaction.atomic
 def record(
     action: str,
     *,
-    actor: Principal,
+    actor: Actor,
     target: str = "",
     outcome: str = "done",
     detail: Mapping[str, Any] | None = None,
@@ -57,3 +70,26 @@ def digest(row: AuditRecord) -> str:
         row.outcome, row.detail, row.request_id, row.address, row.previous,
     ]  # fmt: skip
     return hashlib.sha256(orjson.dumps(fields)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a walk along the chain found."""
+
+    ok: bool
+    rows: int
+    first_bad: int | None = None
+    why: str = ""
+
+
+def verify() -> Verification:
+    """Walk the chain."""
+    rows, last = 0, GENESIS
+    for row in AuditRecord.objects.order_by("seq").iterator(chunk_size=1000):
+        rows += 1
+        if row.seq != rows or row.previous != last or digest(row) != row.digest:
+            return Verification(
+                False, rows, row.seq, "the record does not follow from the one before it"
+            )
+        last = row.digest
+    return Verification(True, rows)
