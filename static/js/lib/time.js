@@ -1,0 +1,53 @@
+// Ages that tick. The server writes the first text; from then on it follows the clock.
+
+const STEPS = [[86_400, "d", 2], [3_600, "h", 1], [60, "min", 1]];
+let skewMs = 0;
+
+/** The server's clock, as far as it is known. */
+export function now() {
+  return Date.now() + skewMs;
+}
+
+/** Take the server's clock over when it is further from ours than a page takes to load. */
+export function syncClock(serverTime) {
+  const difference = Date.parse(serverTime) - Date.now();
+  if (Number.isFinite(difference)) skewMs = Math.abs(difference) > 5000 ? difference : 0;
+}
+
+/** `0.4 s`, `12 s`, `4 min`, `3 h`, `5 d`: the same words as core.formatting.duration. */
+export function duration(seconds) {
+  const value = Math.max(0, seconds);
+  for (const [size, unit, from] of STEPS) {
+    if (value >= size * from) return `${Math.floor(value / size)} ${unit}`;
+  }
+  return value < 1 ? `${value.toFixed(1)} s` : `${Math.floor(value)} s`;
+}
+
+const FORMS = {
+  "": (age) => age,
+  for: (age) => `for ${age}`,
+  ago: (age) => `${age} ago`,
+  seen: (age) => `seen ${age} ago`,
+};
+
+/** Bring every `time[data-age]` below `root` up to date. */
+export function tick(root = document) {
+  for (const element of root.querySelectorAll("time[data-age]")) {
+    const at = Date.parse(element.dateTime);
+    if (Number.isNaN(at)) continue;
+    const age = (now() - at) / 1000;
+    const isStale = element.dataset.staleAfter !== undefined && age > Number(element.dataset.staleAfter);
+    const words = (FORMS[element.dataset.age] ?? FORMS[""])(duration(Math.max(1, age)));
+    const text = isStale ? `stale, ${words}` : words;
+    if (element.textContent !== text) element.textContent = text;
+    if (element.classList.contains("stale") !== isStale) element.classList.toggle("stale", isStale);
+  }
+}
+
+/** Tick every second while somebody looks. */
+export function startTicking() {
+  const run = () => { if (!document.hidden) tick(); };
+  setInterval(run, 1000);
+  document.addEventListener("visibilitychange", run);
+  run();
+}
