@@ -37,3 +37,6 @@ class EventLog(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     pruned_through = models.BigIntegerField(default=0)
     log_id = models.UUIDField(default=uuid.uuid4)
+
+    def __str__(self) -> str:
+        return f"log {self.log_id}, from {self.pruned_through + 1}"

@@ -27,7 +27,9 @@ class NewEvent:
     project_id: str = "default"
 
 
-def append(type: str, data: Mapping[str, Any], *, node_id: str | None = None, **about: Any) -> Event:
+def append(
+    type: str, data: Mapping[str, Any], *, node_id: str | None = None, **about: Any
+) -> Event:
     """Append one event inside the caller's transaction and ring the doorbell when it commits.
 
     Call it last: until the transaction ends, nobody else can append.
