@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+Loc = tuple[str | int, ...]
 
 
 class Policy(BaseModel):
@@ -31,3 +35,19 @@ class Header(Policy):
 
     version: Literal[1] = 1
     meta: Meta = Meta()
+
+
+def misfit(problems: Iterable[tuple[Loc, str]]) -> ValidationError:
+    """For validators that look at more than one field: an error for each place, seen from the validated model.
+
+    A place that ends in "[key]" is the key itself: `("nodes", "A", "[key]")`.
+    """
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError("misfit", "{message}", {"message": message}),
+            loc=loc,
+            input=None,
+        )
+        for loc, message in problems
+    ]
+    return ValidationError.from_exception_data("policy", details, hide_input=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -85,6 +86,18 @@ Size = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB|TiB)$"}),
 ]
 """Written "20MiB"; held as bytes."""
+
+
+def between(low: str, high: str) -> AfterValidator:
+    """Bounds for a Duration: `Annotated[Duration, between("500ms", "1d")]`."""
+    least, most = parse_duration(low), parse_duration(high)
+
+    def check(seconds: float) -> float:
+        if not least <= seconds <= most:
+            raise ValueError(f"expected a duration from {low} to {high}")
+        return seconds
+
+    return AfterValidator(check)
 
 
 class SecretUnavailable(LookupError):

@@ -30,8 +30,9 @@ from core.policies.errors import Fault, PolicyError, shown
 
 MAX_BYTES = 65_536
 MAX_DEPTH = 32
-#: More would take longer than 50 ms to build; the longest policy of a real fleet has a tenth of it.
-MAX_VALUES = 10_000
+#: A file has at most one value for so many bytes it may have: a policy has one for 15, and 64 KiB of denser text would
+#: take longer than 50 ms to build.
+BYTES_PER_VALUE = 6
 ValuePath = tuple[str | int, ...]
 #: libyaml where PyYAML was built with it: 64 KiB take 15 ms instead of 600.
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -79,7 +80,7 @@ def read_yaml(
     """Read one document; `name` is what errors call the file. Raises PolicyError."""
     if len(data) > max_bytes:
         raise PolicyError(name, [Fault(1, 1, f"expected at most {max_bytes} bytes")])
-    reader = _Reader(name, max_depth)
+    reader = _Reader(name, max_depth, max_bytes // BYTES_PER_VALUE)
     for event in _events(_decode(data, name), name):
         reader.take(event)
     return Tree(reader.root, reader.values, reader.keys)
@@ -88,9 +89,10 @@ def read_yaml(
 class _Reader:
     """Builds plain values from events; as deep as the file, but never recursive."""
 
-    def __init__(self, name: str, max_depth: int) -> None:
+    def __init__(self, name: str, max_depth: int, max_values: int) -> None:
         self.name = name
         self.max_depth = max_depth
+        self.max_values = max_values
         self.root: Any = None
         self.values: dict[ValuePath, Position] = {(): Position(1, 1)}
         self.keys: dict[ValuePath, Position] = {}
@@ -173,8 +175,8 @@ class _Reader:
                 path = (*frame.path, frame.key)
                 frame.container[frame.key] = value
                 frame.key = None
-        if len(self.values) > MAX_VALUES:
-            raise self._error(event, f"expected at most {MAX_VALUES} values")
+        if len(self.values) > self.max_values:
+            raise self._error(event, f"expected at most {self.max_values} values")
         self.values[path] = _position(event)
         return path
 
