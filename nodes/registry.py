@@ -14,17 +14,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Literal, cast
-from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from core.outbound import urls
 from nodes import file_defaults
 from nodes.models import Node
+from nodes.policy import SELF, variable_part
+
+__all__ = [
+    "FIELDS", "SELF", "URL_FIELDS", "EffectiveNode", "Sourced", "effective", "environment_overrides",
+    "environment_values", "variable_part",
+]  # fmt: skip
 
 Source = Literal["default", "yaml", "admin", "env"]
 
-#: This console itself, asked in the process.
-SELF = "self"
 #: The fields that the environment may override, by the end of the variable's name.
 ENVIRONMENT_FIELDS = {
     "ROUTER_URL": "router_url",
@@ -34,7 +38,6 @@ ENVIRONMENT_FIELDS = {
 }
 URL_FIELDS = ("router_url", "gateway_url", "monitor_url")
 MAX_LABEL = 200
-MAX_URL = 2048
 
 #: What a field is when nobody says anything. The three of the environment and `stale_after` are added in `_defaults`.
 _BUILT_IN: dict[str, Any] = {
@@ -192,7 +195,7 @@ def effective(node: Node) -> EffectiveNode:
 def _apply(fields: dict[str, Sourced], given: Mapping[str, Any], source: Source) -> None:
     for name, value in given.items():
         if value is not None and name in fields:
-            fields[name] = Sourced(value, source)
+            fields[name] = Sourced(value.rstrip("/") if name in URL_FIELDS else value, source)
 
 
 def _defaults() -> dict[str, Sourced]:
@@ -205,11 +208,6 @@ def _defaults() -> dict[str, Sourced]:
     fields = {name: Sourced(value, "default") for name, value in values.items()}
     _apply(fields, file_defaults.current(), "default")
     return fields
-
-
-def variable_part(node_id: str) -> str:
-    """How a node's id is written in a variable's name: `edge-1.kyiv` is `edge_1_kyiv`."""
-    return node_id.replace("-", "_").replace(".", "_")
 
 
 def environment_values(node_id: str) -> dict[str, str]:
@@ -281,16 +279,12 @@ def text_fault(value: str, limit: int) -> str:
 
 def address_fault(value: str, *, may_be_self: bool = False) -> str:
     """What is wrong with the form of a base address, empty if nothing. Where it leads is the network policy's matter."""
-    fault = text_fault(value, MAX_URL)
-    if fault or (may_be_self and value == SELF):
-        return fault
+    if may_be_self and value == SELF:
+        return ""
+    if not value:
+        return "is empty"
     try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or " " in value:
-        return "must be an http:// or https:// address"
-    if parts.username is not None or parts.query or parts.fragment:
-        return "must be an address without user name, query and fragment"
-    return ""
+        target = urls.parse(value)
+    except urls.UrlRefused as exc:
+        return f"is no address to use: {exc}"
+    return "is a base address: leave out the part from ? on" if target.query else ""

@@ -1,0 +1,73 @@
+"""The registry as a document: the form of `nodes_registry.yml`, in YAML or JSON, out and in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.policies.loader import parse_document
+from core.problems import Problem
+from nodes.models import Node
+from nodes.registry import FIELDS
+
+_DURATIONS = ("poll_interval", "timeout", "stale_after")
+_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms"))
+
+
+def export_nodes() -> dict[str, Any]:
+    """`{"nodes": {id: fields}}`: what the file and the operators say, without defaults and the environment."""
+    return {"nodes": {node.node_id: _fields(node) for node in Node.objects.active()}}
+
+
+def export_yaml() -> str:
+    """The same as a file for `config/nodes_registry.yml`."""
+    return yaml.safe_dump(export_nodes(), sort_keys=False, allow_unicode=True, width=120)
+
+
+def read_document(data: bytes, name: str = "import") -> list[dict[str, Any]]:
+    """The nodes of an exported document, YAML or JSON, as `import_nodes` takes them.
+
+    Raises PolicyError for what is no YAML, with its place, and Problem 422 for what is no such document.
+    """
+    document = parse_document(data, Path(name)).value
+    nodes = document.get("nodes") if isinstance(document, dict) else None
+    if isinstance(nodes, dict):
+        pairs = [(id, {} if fields is None else fields) for id, fields in nodes.items()]
+        if all(isinstance(fields, dict) for _id, fields in pairs):
+            return [{**fields, "node_id": id} for id, fields in pairs]
+    if isinstance(nodes, list) and all(isinstance(fields, dict) for fields in nodes):
+        return nodes
+    message = "expected nodes: with a mapping of ids to fields, or a list of nodes with node_id"
+    raise Problem(
+        422, "invalid_node", "This is no registry.", errors=[{"path": "nodes", "message": message}]
+    )
+
+
+def _fields(node: Node) -> dict[str, Any]:
+    values = {**(node.declared or {}), **node.overrides}
+    return {name: _external(name, values[name]) for name in FIELDS if values.get(name) is not None}
+
+
+def _external(name: str, value: Any) -> Any:
+    if name in _DURATIONS:
+        return written_duration(value)
+    if name == "require" and value.get("artifact_max_age"):
+        ages = value["artifact_max_age"]
+        return {
+            **value,
+            "artifact_max_age": {kind: written_duration(age) for kind, age in ages.items()},
+        }
+    return value
+
+
+def written_duration(seconds: float) -> str:
+    """Seconds as a policy file has them: `30s`, `36h`, `1500ms`."""
+    milliseconds = round(seconds * 1000)
+    size, unit = next(
+        (size, unit)
+        for size, unit in _UNITS
+        if size == 1 or (milliseconds and not milliseconds % size)
+    )
+    return f"{milliseconds // size}{unit}"
