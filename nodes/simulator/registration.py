@@ -8,7 +8,7 @@ import yaml
 
 from core.access.principals import Principal
 from nodes.models import Node
-from nodes.services import create_node, delete_node, update_node
+from nodes.services import delete_node, import_nodes
 from nodes.simulator.characters import Character
 from nodes.simulator.fleet import Fleet
 from nodes.simulator.node import SimulatedNode
@@ -44,17 +44,10 @@ def registry_yaml(fleet: Fleet) -> str:
 
 
 def register(fleet: Fleet, actor: Principal) -> None:
-    """Bring the registry in line with the fleet: create, update, and delete simulated nodes of an earlier one."""
-    known = {node.node_id: node.overrides for node in Node.objects.active()}
-    for node in fleet.nodes:
-        entry = registry_entry(node)
-        before = known.pop(node.node_id, None)
-        if before is None:
-            create_node({"node_id": node.node_id, **entry}, actor)
-            continue
-        changes = {**dict.fromkeys(_EVERY_ADDRESS), **entry}
-        if any(before.get(name) != value for name, value in changes.items()):
-            update_node(node.node_id, changes, actor)
-    for node_id, overrides in known.items():
-        if TAG in overrides.get("tags", []):
-            delete_node(node_id, actor)
+    """Bring the registry in line with the fleet; simulated nodes of an earlier one are deleted."""
+    entries = [{"node_id": node.node_id, **registry_entry(node)} for node in fleet.nodes]
+    import_nodes(entries, actor)
+    present = [node.node_id for node in fleet.nodes]
+    for node in Node.objects.active().filter(declared__isnull=True).exclude(node_id__in=present):
+        if TAG in node.overrides.get("tags", []):
+            delete_node(node.node_id, actor)

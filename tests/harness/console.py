@@ -128,10 +128,15 @@ class ConsoleProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(10)
 
+    def signal(self, number: signal.Signals) -> None:
+        """A signal to the main process alone, as a supervisor or a terminal sends it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def terminate(self, timeout_s: float = 15) -> int:
         """SIGTERM as a supervisor sends it; the exit status. Raises subprocess.TimeoutExpired."""
         assert self._process is not None
-        self._process.terminate()
+        self.signal(signal.SIGTERM)
         return self._process.wait(timeout_s)
 
     def restart(self) -> Self:

@@ -33,7 +33,7 @@ def next_of(socket: ClientConnection, type: str, deadline_s: float = 10) -> dict
 class ResumingReader:
     """Reads events in a thread; when the connection breaks, it comes back with the last id that it has seen.
 
-    `ids` holds every id in the order of arrival, so doubles and gaps show; `faults` what should never come.
+    `frames` and `ids` are in the order of arrival, so doubles and gaps show; `faults` is what should never come.
     """
 
     def __init__(self, url: str, since: int = 0, types: str = "") -> None:
@@ -41,7 +41,7 @@ class ResumingReader:
         self._last = since
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
-        self.ids: list[int] = []
+        self.frames: list[dict[str, Any]] = []
         self.connections = 0
         self.faults: list[dict[str, Any]] = []
 
@@ -52,6 +52,11 @@ class ResumingReader:
     def __exit__(self, *exc: object) -> None:
         self._stop.set()
         self._thread.join(10)
+
+    @property
+    def ids(self) -> list[int]:
+        """The ids of `frames`."""
+        return [frame["id"] for frame in self.frames]
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -73,5 +78,5 @@ class ResumingReader:
             elif frame["type"] == "cursor":
                 self._last = frame["id"]
             elif frame["type"] not in ("hello", "pong"):
-                self.ids.append(frame["id"])
+                self.frames.append(frame)
                 self._last = frame["id"]
