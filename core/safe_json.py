@@ -4,7 +4,7 @@ orjson does the work. It refuses by itself NaN and Infinity, numbers beyond a do
 lone surrogates, a byte order mark and more than 1,024 levels. What it lets through is caught afterwards: more levels than
 asked for, integers outside signed 64 bit (it rounds them to floats), NUL in strings, and keys that are given twice.
 
-For a body without anything odd this costs 2.6 times `orjson.loads` alone (bench/safe_json.py), because the checks are
+For a body without anything odd this costs under 3 times `orjson.loads` alone (6 µs for 862 bytes), because the checks are
 searches over bytes; the tree is walked only when one of them finds something that could be wrong.
 """
 
@@ -52,10 +52,11 @@ def loads(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
     except orjson.JSONDecodeError as exc:
         raise UnsafeJson(_explain(data, exc, max_depth)) from None
     far_number = _NINETEEN_DIGITS in data.translate(_AS_ZEROS)
+    max_depth = max_depth if max_depth < DEEPEST else DEEPEST
     deep = data.count(b"[") + data.count(b"{") > max_depth
     escapes = b"\\" in data
     if far_number or deep or (escapes and _ESCAPED_NUL in data):
-        _inspect(value, data, min(max_depth, DEEPEST), far_number)
+        _inspect(value, data, max_depth, far_number)
     if (escapes and _ESCAPED_COLON in data) or data.count(b":") != orjson.dumps(value).count(b":"):
         _confirm(data)
     return value
