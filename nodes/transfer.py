@@ -16,6 +16,13 @@ _DURATIONS = ("poll_interval", "timeout", "stale_after")
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms"))
 
 
+class _PlainDumper(yaml.SafeDumper):
+    """Writes every value out: the registry takes no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def export_nodes() -> dict[str, Any]:
     """`{"nodes": {id: fields}}`: what the file and the operators say, without defaults and the environment."""
     return {"nodes": {node.node_id: _fields(node) for node in Node.objects.active()}}
@@ -23,7 +30,9 @@ def export_nodes() -> dict[str, Any]:
 
 def export_yaml() -> str:
     """The same as a file for `config/nodes_registry.yml`."""
-    return yaml.safe_dump(export_nodes(), sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(
+        export_nodes(), Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=120
+    )
 
 
 def read_document(data: bytes, name: str = "import") -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""The registry: values, edits, API, admin, commands."""
