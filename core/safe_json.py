@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -74,27 +75,36 @@ def dumps(value: Any) -> bytes:
 
 
 def _inspect(value: Any, data: bytes, max_depth: int, far_number: bool) -> None:
-    """Walk the tree level by level (never recursively) and refuse what bytes alone cannot tell."""
-    level, depth = [value], 0
+    """Walk the tree and refuse what bytes alone cannot tell."""
+    escaped_nul = _ESCAPED_NUL in data
+    for depth, level in enumerate(_levels(value)):
+        if depth == max_depth and any(type(item) in (list, dict) for item in level):
+            raise UnsafeJson(f"is nested deeper than {max_depth} levels")
+        if escaped_nul and any(type(item) is str and "\0" in item for item in level):
+            raise UnsafeJson("holds the character NUL")
+        if far_number and any(type(item) in (int, float) and _is_far(item) for item in level):
+            _confirm(data)
+            far_number = False
+
+
+def _levels(value: Any) -> Iterator[list[Any]]:
+    """The values and keys of each level, the outermost first; never recursive."""
+    level = [value]
     while level:
+        yield level
         below: list[Any] = []
         for item in level:
-            kind = type(item)
-            if kind is dict:
+            if type(item) is list:
+                below += item
+            elif type(item) is dict:
                 below += item
                 below += item.values()
-            elif kind is list:
-                below += item
-            elif kind is str:
-                if "\0" in item:
-                    raise UnsafeJson("holds the character NUL")
-            elif far_number and kind in (int, float) and not INT64_MIN < item <= INT64_MAX:
-                _confirm(data)
-                far_number = False
-        depth += any(type(item) in (dict, list) for item in level)
-        if depth > max_depth:
-            raise UnsafeJson(f"is nested deeper than {max_depth} levels")
         level = below
+
+
+def _is_far(number: float) -> bool:
+    """Whether a number may have been an integer that does not fit; orjson makes a float of those."""
+    return not INT64_MIN < number <= INT64_MAX
 
 
 def _confirm(data: bytes) -> None:
