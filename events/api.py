@@ -126,8 +126,8 @@ def append_events(request: HttpRequest, events: EventIn | list[EventIn]) -> Stat
     if not 1 <= len(given) <= MAX_AT_ONCE:
         detail = f"From 1 to {MAX_AT_ONCE} events at once."
         raise Problem(422, "invalid", detail, errors=[{"path": "body", "message": detail}])
-    appended = services.append_many([NewEvent(**event.model_dump()) for event in given])
-    return Status(201, {"ids": [event.id for event in appended]})
+    ids = services.append_many([NewEvent(**event.model_dump()) for event in given])
+    return Status(201, {"ids": ids})
 
 
 def _as_dict(event: Event) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from django.db import Error
 
-from core.access import authenticate
+from core.access.authenticate import still_valid
 from core.metrics import EVENTS_DELIVERED, STREAM_CLIENTS, STREAM_DROPPED
 from events import doorbell, queries
 from events.frames import Frame
@@ -255,7 +255,7 @@ class Hub:
         self._revalidated_at = time.monotonic()
         subscriptions = tuple(self._subscriptions)
         principals = [subscription.principal for subscription in subscriptions]
-        for index in await self._live.run(authenticate.still_valid, principals):
+        for index in await self._live.run(still_valid, principals):
             STREAM_DROPPED.labels("revoked").inc()
             self.end(subscriptions[index], REVOKED, "these credentials are no longer valid")
 

@@ -6,6 +6,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 
 class Event(models.Model):
@@ -23,8 +24,9 @@ class Event(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["type", "id"], name="event_type_id"),
-            models.Index(fields=["node_id", "id"], name="event_node_id"),
-            models.Index(fields=["ts"], name="event_ts"),
+            models.Index(
+                fields=["node_id", "id"], name="event_node_id", condition=Q(node_id__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -16,7 +16,6 @@ from asgiref.sync import sync_to_async
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from core.access import authenticate
 from events import services
 from events.consumers import EventStreamConsumer
 from events.hub import get_hub
@@ -118,18 +117,12 @@ def append() -> Callable[..., Any]:
     )
 
 
-@pytest.fixture(autouse=True)
-def valid_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not hasattr(authenticate, "still_valid"):
-        monkeypatch.setattr(authenticate, "still_valid", lambda principals: set(), raising=False)
-
-
 @pytest.fixture
 def append_many() -> Callable[..., Any]:
     """Append a number of events of one type in one transaction; returns their ids."""
 
     def write(count: int, type: str = "ops.run", size: int = 0) -> list[int]:
         new = [services.NewEvent(type, {"n": n, "pad": "x" * size}) for n in range(count)]
-        return [event.id for event in services.append_many(new)]
+        return services.append_many(new)
 
     return sync_to_async(write)
