@@ -26,7 +26,7 @@ def create_key(
 ) -> tuple[ApiKey, str]:
     """A new key and its plaintext, which nobody can show again. Raises Problem 422."""
     name, wanted = name.strip(), list(dict.fromkeys(scopes))
-    _check_key(name, wanted, expires_in)
+    check_key(name, wanted, expires_in)
     key_id, secret = keys.generate()
     number, pepper = next(iter(keys.peppers().items()))
     now = timezone.now()
@@ -46,7 +46,8 @@ def create_key(
     return key, f"sofiia_{key_id}_{secret}"
 
 
-def _check_key(name: str, scopes: list[str], expires_in: timedelta | None) -> None:
+def check_key(name: str, scopes: list[str], expires_in: timedelta | None) -> None:
+    """Raise Problem 422 with everything that is wrong with a key to be made."""
     errors = []
     if not _NAME.fullmatch(name):
         errors.append({"path": "name", "message": "1 to 64 letters, digits, spaces and . _ @ / -"})
