@@ -44,6 +44,10 @@ class Announcer:
         ordered = sorted(pending.values(), key=lambda change: not change.is_urgent)
         return [change.node_id for change in ordered[:MAX_CHANGED]]
 
+    def is_due(self) -> bool:
+        """Whether changes that had to wait may be told now."""
+        return bool(self._pending) and self.plan(()) is not None
+
     def confirm(self, changes: Iterable[Change], told: list[str] | None) -> None:
         """The changes are committed, and so is an event about `told`."""
         self._pending = _joined(self._pending, changes)

@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from events import services as events
 from nodes.announcer import Announcer, Change
-from nodes.buckets import HOUR, RECENT, Bucket, Mark, accumulate, bucket_start, moment
+from nodes.buckets import HOUR, RECENT, Bucket, Mark, accumulate, moment
 from nodes.client import Outcome, ProbeResult
 from nodes.history import closed_hours
 from nodes.judge import Verdict, verdict
-from nodes.models import Node, NodeBucket, NodeProbe, NodeState, Status, Transition
+from nodes.models import Node, NodeBucket, NodeState, Status, Transition
 from nodes.queries import state_dict
 from nodes.schedule import Claim
 from nodes.telemetry import Telemetry
@@ -33,10 +33,10 @@ _COLUMNS = (
     "status", "reasons", "since", "probed_at", "last_seen_at", "source", "latency_ms", "error", "failures", "successes",
     "telemetry", "raw", "recent", "open_buckets", "uptime", "updated_at",
 )  # fmt: skip
-_UPDATE = """
-    UPDATE nodes_nodestate SET {}, claimed_by = '', claimed_until = NULL
-    WHERE node_id = %s AND fence = %s
-""".format(", ".join(f"{name} = %s" for name in _COLUMNS))
+_UPDATE = (
+    f"UPDATE nodes_nodestate SET {', '.join(f'{name} = %s' for name in _COLUMNS)},"  # noqa: S608  our own names
+    " claimed_by = '', claimed_until = NULL WHERE node_id = %s AND fence = %s"
+)
 _INSERT_PROBE = """
     INSERT INTO nodes_nodeprobe (node_id, ts, mark, latency_ms, error) VALUES (%s, %s, %s, %s, %s)
 """

@@ -19,6 +19,7 @@ from math import floor
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
+from core.policies.fields import parse_duration
 from nodes.client import Part, ProbeTarget
 from nodes.judge import Thresholds
 from nodes.models import NodeState
@@ -244,7 +245,10 @@ def thresholds_of(node: EffectiveNode) -> Thresholds:
         stale_after_s=_stale_after_s(node),
         role=node.role,
         backends=require.get("backends") or {},
-        artifact_max_age_s=require.get("artifact_max_age") or {},
+        artifact_max_age_s={
+            name: parse_duration(age) if isinstance(age, str) else float(age)
+            for name, age in (require.get("artifact_max_age") or {}).items()
+        },
     )
 
 

@@ -1,0 +1,1 @@
+"""Probing: what nodes say, what it means, how it is written down."""
