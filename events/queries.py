@@ -58,6 +58,11 @@ def oldest_id() -> int:
     return Event.objects.aggregate(value=Min("id"))["value"] or 0
 
 
+def pruned_through() -> int:
+    """Up to which id the log has been pruned; 0 = nothing yet."""
+    return EventLog.objects.filter(pk=1).values_list("pruned_through", flat=True).first() or 0
+
+
 def rows_after(cursor: int, limit: int) -> tuple[list[Row], int]:
     """The next rows in order of id and, from the same snapshot, up to which id the log has been pruned.
 
