@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
@@ -25,14 +26,22 @@ def close_code(stream: ClientConnection) -> int | None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_within_ten_seconds_with_status_0(launch, number):
     console = launch(arguments=["--fleet", "4"])
-    stream = open_stream(console.ws_url)
-    next_of(stream, "hello")
-    began = time.monotonic()
+    with open_stream(console.ws_url) as stream:
+        next_of(stream, "hello")
+        began = time.monotonic()
 
-    console.signal(number)
-    eventually(lambda: not console.is_alive, 10)
+        console.signal(number)
+        eventually(lambda: not console.is_alive, 10)
 
-    assert console.exit_status == 0, console.log_text
-    assert time.monotonic() - began < 10
-    assert close_code(stream) == 1012
+        assert console.exit_status == 0, console.log_text
+        assert time.monotonic() - began < 10
+        assert close_code(stream) == 1012
     assert "Traceback" not in console.log_text
+
+
+def test_a_second_signal_ends_it_at_once(launch):
+    console = launch()
+    with httpx.stream("GET", f"{console.url}/api/events/stream", trust_env=False, timeout=5):
+        console.signal(signal.SIGTERM)
+        console.signal(signal.SIGTERM)
+        eventually(lambda: not console.is_alive, 3)

@@ -144,6 +144,20 @@ class ConsoleProcess:
         self.kill()
         return self.start()
 
+    def manage(self, *arguments: str, **variables: str) -> str:
+        """A `manage.py` command on the same data; its output. Raises CalledProcessError."""
+        ended = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=CHECKOUT,
+            env=child_environment({**self._variables, **variables}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return ended.stdout
+
     # --- talking to it ---------------------------------------------------------------------------------------------
     @property
     def url(self) -> str:

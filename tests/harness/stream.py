@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 
 
-def open_stream(url: str, since: int | None = None, types: str = "") -> ClientConnection:
+@contextmanager
+def open_stream(url: str, since: int | None = None, types: str = "") -> Iterator[ClientConnection]:
     """A WebSocket to the event stream, from the event after `since` on."""
-    query = "&".join(
-        part
-        for part in (f"since={since}" if since is not None else "", types and f"types={types}")
-        if part
-    )
-    return connect(f"{url}?{query}" if query else url, proxy=None, open_timeout=5, compression=None)
+    asked = {"since": since, "types": types or None}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    address = f"{url}?{query}" if query else url
+    with connect(address, proxy=None, open_timeout=5, compression=None) as socket:
+        yield socket
 
 
 def next_of(socket: ClientConnection, type: str, deadline_s: float = 10) -> dict[str, Any]:
