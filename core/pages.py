@@ -5,7 +5,6 @@ It works without a database and without middleware, because error pages stand in
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -19,7 +18,6 @@ from core.problems import Problem
 HOME = "/ui/"
 #: Label, address, key after `g`.
 TABS = (("Nodes", HOME, "n"), ("Events", "/ui/events", "e"), ("Settings", "/ui/settings", "s"))
-_OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +94,3 @@ def _is_current(path: str, url: str) -> bool:
         return path == HOME or path.startswith("/ui/nodes/")
     return path == url or path.startswith(f"{url}/")
 
-
-def own_path(candidate: str | None, default: str = HOME) -> str:
-    """`candidate` when it is a path of this console, else `default`.
-
-    Refused: other hosts (`//x`, `/\\x`), schemes, backslashes, control characters, anything that is not printable
-    ASCII, and the pages of logging in and out themselves.
-    """
-    if not candidate or len(candidate) > 2048 or not _OWN_PATH.fullmatch(candidate):
-        return default
-    path = candidate.split("?", 1)[0].split("#", 1)[0]
-    is_own_door = path.startswith(("/ui/login", "/ui/logout", "/ui/welcome"))
-    has_encoded_escape = re.match(r"/(%2f|%5c)", path, re.IGNORECASE)
-    return default if is_own_door or has_encoded_escape else candidate

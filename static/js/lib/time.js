@@ -36,11 +36,12 @@ export function tick(root = document) {
     const at = Date.parse(element.dateTime);
     if (Number.isNaN(at)) continue;
     const age = (now() - at) / 1000;
-    const isStale = element.dataset.staleAfter !== undefined && age > Number(element.dataset.staleAfter);
-    const words = (FORMS[element.dataset.age] ?? FORMS[""])(duration(Math.max(1, age)));
-    const text = isStale ? `stale, ${words}` : words;
+    const text = (FORMS[element.dataset.age] ?? FORMS[""])(duration(Math.max(1, age)));
     if (element.textContent !== text) element.textContent = text;
-    if (element.classList.contains("stale") !== isStale) element.classList.toggle("stale", isStale);
+  }
+  for (const element of root.querySelectorAll("[data-stale-after]")) {
+    const age = (now() - Date.parse(element.dataset.probed)) / 1000;
+    element.classList.toggle("is-stale", age > Number(element.dataset.staleAfter));
   }
 }
 

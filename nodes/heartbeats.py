@@ -1,0 +1,77 @@
+"""The last probes of a node as bars: plain path data, so that a thousand tiles cost milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from typing import Any
+
+BARS = 40
+PITCH = 4
+HEIGHT = 20
+_FLOOR = 3
+#: Latencies from 1 ms to this many fill the scale. It is logarithmic and the same for every node: 12 ms looks calm
+#: everywhere, and a jump from 12 to 400 is seen at once.
+_CEILING_MS = 5_000
+
+
+def _level(latency_ms: int) -> int:
+    share = log(latency_ms) / log(_CEILING_MS) if latency_ms > 1 else 0.0
+    return _FLOOR + round((HEIGHT - _FLOOR) * share)
+
+
+#: Bar by place and height, height by whole milliseconds: looked up 40,000 times for a wall of 1,000 nodes.
+_PATHS = [
+    [f"M{index * PITCH + 2} {HEIGHT}v-{height}" for height in range(HEIGHT + 1)]
+    for index in range(BARS)
+]
+_LEVELS = [_level(latency_ms) for latency_ms in range(_CEILING_MS + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Beats:
+    """Path data by kind, newest at the right; `words` says the same to a screen reader."""
+
+    ok: str
+    degraded: str
+    failed: str
+    unknown: str
+    words: str
+
+
+def beats(recent: Sequence[Sequence[Any]]) -> Beats:
+    """From `NodeState.recent`: rows of (unix seconds, latency in ms or None, mark), oldest first."""
+    rows = recent[-BARS:]
+    marks = [row[2] for row in rows]
+    bars = [
+        paths[_LEVELS[int(latency)] if latency and latency < _CEILING_MS else _missing(latency)]
+        for paths, (_, latency, _mark) in zip(_PATHS[BARS - len(rows) :], rows, strict=True)
+    ]
+    if marks.count("o") == len(marks):
+        return Beats("".join(bars), "", "", "", words=_words((len(marks), 0, 0, 0)))
+    return _by_kind(marks, bars)
+
+
+def _missing(latency: float | None) -> int:
+    return HEIGHT if latency else _FLOOR
+
+
+def _by_kind(marks: Sequence[str], bars: Sequence[str]) -> Beats:
+    kinds: dict[str, list[str]] = {"o": [], "d": [], "f": [], "u": []}
+    for place, (mark, bar) in enumerate(zip(marks, bars, strict=True), BARS - len(marks)):
+        kinds.get(mark, kinds["u"]).append(_PATHS[place][HEIGHT] if mark == "f" else bar)
+    return Beats(
+        *("".join(kind) for kind in kinds.values()),
+        words=_words([len(kind) for kind in kinds.values()]),
+    )
+
+
+def _words(counts: Sequence[int]) -> str:
+    """`Last 40 probes: 35 ok, 5 failed`."""
+    total = sum(counts)
+    if not total:
+        return "Not probed yet"
+    names = ("ok", "degraded", "failed", "unknown")
+    said = [f"{count} {name}" for count, name in zip(counts, names, strict=True) if count]
+    return f"Last {total} probes: {', '.join(said)}"

@@ -1,0 +1,149 @@
+"""What the page of one node shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import orjson
+from django.contrib.admin.utils import quote as admin_quote
+
+from core.formatting import absolute, duration, iso, milliseconds, percent
+from nodes import queries
+from nodes.charts import chart
+from nodes.history import RANGES, history
+from nodes.models import Transition
+from nodes.presentation import WORDS, address, name_beside_id, state_of, tile
+from nodes.queries import NodeView
+from nodes.registry import EffectiveNode
+
+NOT_REPORTED = "not reported"
+_TRANSITIONS = 30
+_REVISIONS = 20
+_DEFAULT_RANGE = "24h"
+_SECONDS = frozenset({"poll_interval", "timeout", "stale_after"})
+_URLS = ("monitor_url", "gateway_url", "router_url")
+
+
+def context(node_id: str, range_name: str, now: datetime) -> dict[str, Any]:
+    """Everything for `node.html`. Raises Problem 404."""
+    view = queries.node_view(node_id, now)
+    chosen = range_name if range_name in RANGES else _DEFAULT_RANGE
+    here = address(node_id)
+    return {
+        "t": tile(view, now),
+        "name": name_beside_id(view.node.label, node_id),
+        "headline": view.headline,
+        "reasons": view.reasons,
+        "uptimes": [(window, percent(share, 3)) for window, share in view.uptime.items()],
+        "chart": chart(history(node_id, chosen, now), chosen),
+        "ranges": [(name, f"{here}?range={name}", name == chosen) for name in RANGES],
+        "range": chosen,
+        "timeline": _timeline(queries.transitions(node_id, _TRANSITIONS), now),
+        "telemetry": telemetry_rows(view),
+        "probe": probe_rows(view),
+        "urls": _settings(view.node, _URLS),
+        "settings": _settings(view.node, [n for n in view.node.fields if n not in _URLS]),
+        "revisions": queries.revisions(node_id, _REVISIONS),
+        "as_json": _pretty(view.as_dict()),
+        "raw": view.state.raw,
+        "edit_url": f"/admin/nodes/node/{admin_quote(node_id)}/change/",
+        "api_path": f"/api/nodes/{here.rsplit('/', 1)[1]}",
+    }
+
+
+def _pretty(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
+
+
+def _timeline(rows: list[Transition], now: datetime) -> list[dict[str, Any]]:
+    """Changes of status, newest first, with how long each state held."""
+    ends = [now, *(row.ts for row in rows)]
+    return [
+        {
+            "state": row.after,
+            "word": WORDS.get(row.after, row.after),
+            "before": WORDS.get(row.before, row.before).lower(),
+            "reasons": row.reasons,
+            "ts": iso(row.ts),
+            "absolute": absolute(row.ts),
+            "held": duration((end - start).total_seconds()),
+            "is_current": row is rows[0],
+            "row": row,
+        }
+        for (end, start), row in zip(pairwise(ends), rows, strict=True)
+    ]
+
+
+def telemetry_rows(view: NodeView) -> list[tuple[str, str | None]]:
+    """What the node says of itself, as it came; None where it says nothing."""
+    known = view.state.telemetry
+    router, gateway = known.get("router") or {}, known.get("gateway") or {}
+    slo = known.get("alerts_loop_slo") or {}
+    return [
+        ("Router", _part_text(router)),
+        ("Gateway", _part_text(gateway)),
+        ("Alerts loop, p95", _known(slo.get("p95_ms"), milliseconds)),
+        ("Alerts loop, failed", _known(slo.get("failed_rate"), percent)),
+        ("Open incidents", _known(known.get("open_incidents"), str)),
+        ("Backends", _pairs(known.get("backends"))),
+        ("Last artifacts", _pairs(known.get("last_artifacts"))),
+        ("Heartbeat age", _known(known.get("heartbeat_age_s"), duration)),
+        ("Its time", known.get("ts")),
+        ("Clock ahead of ours", _known(known.get("clock_skew_s"), duration)),
+        ("Service", " ".join(filter(None, [known.get("service"), known.get("version")])) or None),
+        ("Calls itself", known.get("node_id")),
+    ]
+
+
+def probe_rows(view: NodeView) -> list[tuple[str, str]]:
+    """The last probe: where it asked, how it went."""
+    state = view.state
+    asked = "in the process" if view.node.is_self else view.node.probe_url or "nowhere: no URL"
+    rows = [("Asked", asked), ("Answered by", state.source), ("Error", state.error or "none")]
+    if state.failures:
+        rows.append(("Failed in a row", str(state.failures)))
+    return rows
+
+
+def _known(value: Any, words: Any) -> str | None:
+    return None if value is None else str(words(value))
+
+
+def _part_text(part: Mapping[str, Any]) -> str | None:
+    if part.get("ok") is None:
+        return None
+    latency = _known(part.get("latency_ms"), milliseconds)
+    return ("ok" if part["ok"] else "not ok") + (f", {latency}" if latency else "")
+
+
+def _pairs(values: Mapping[str, str] | None) -> str | None:
+    if not values:
+        return None
+    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in values.items())
+
+
+def _settings(node: EffectiveNode, names: Any) -> list[tuple[str, str, str]]:
+    """(name, value, source) of fields; the source is empty where nobody gave a value."""
+    rows = []
+    for name in names:
+        sourced = node.fields[name]
+        given = sourced.value not in (None, "", [], {})
+        rows.append((name, _value_text(name, sourced.value), sourced.source if given else ""))
+    return rows
+
+
+def _value_text(name: str, value: Any) -> str:
+    if value is None or value in ("", [], {}):
+        return "–"
+    if name in _SECONDS:
+        return duration(float(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {item}" for key, item in value.items())
+    return str(value)

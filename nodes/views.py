@@ -1,0 +1,100 @@
+"""Pages about nodes: the wall, one node, and the fragments that keep them live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_POST, require_safe
+
+from core.access.pages import page
+from core.formatting import iso
+from events import queries as events
+from nodes import node_page, prober, queries
+from nodes.filters import STATES, Filters
+from nodes.presentation import WORDS, address, state_of, tile
+from nodes.queries import Fleet
+
+#: A tile that was written while the last answer was being made is sent again rather than missed.
+_OVERLAP = timedelta(seconds=2)
+
+
+@require_safe
+@page()
+def wall(request: HttpRequest) -> HttpResponse:
+    """Every node, worst first."""
+    since = events.last_id()
+    return render(request, "wall.html", _fleet_context(request, None) | {"since": since})
+
+
+@require_safe
+@page()
+def tiles(request: HttpRequest) -> HttpResponse:
+    """The fleet as a fragment. With `since` only the tiles that were written after it."""
+    since = parse_datetime(request.GET.get("since", "")[:40].replace(" ", "+"))
+    response = render(request, "_fleet.html", _fleet_context(request, since))
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_safe
+@page()
+def index(request: HttpRequest) -> JsonResponse:
+    """Names and states of every node, for the palette and the pulse line of other pages."""
+    fleet = queries.fleet()
+    nodes = [[view.node.node_id, view.node.label, state_of(view)] for view in fleet.nodes]
+    return JsonResponse({"summary": fleet.summary, "nodes": nodes})
+
+
+@require_safe
+@page()
+def node(request: HttpRequest, node_id: str) -> HttpResponse:
+    """All that is known of one node."""
+    context = node_page.context(node_id, request.GET.get("range", ""), timezone.now())
+    context["probed"] = request.GET.get("probed") == "1"
+    return render(request, "node.html", context | {"since": events.last_id()})
+
+
+@require_POST
+@page(right="ops")
+def probe(request: HttpRequest, node_id: str) -> HttpResponse:
+    """Probe now and come back to the page."""
+    queries.node_view(node_id)
+    async_to_sync(prober.probe_now)(node_id)
+    return redirect(f"{address(node_id)}?probed=1")
+
+
+def _fleet_context(request: HttpRequest, since: datetime | None) -> dict[str, Any]:
+    now = timezone.now()
+    fleet, filters = queries.fleet(now), Filters.read(request.GET)
+    shown = filters.apply(fleet.nodes)
+    fresh = [view for view in shown if since is None or view.state.updated_at > since]
+    return {
+        "filters": filters,
+        "summary": fleet.summary,
+        "states": _counts(fleet),
+        "envs": _sorted(view.node.env for view in fleet.nodes),
+        "tags": _sorted(tag for view in fleet.nodes for tag in view.node.tags),
+        "tiles": [tile(view, now) for view in fresh],
+        "order": " ".join(view.node.node_id for view in shown),
+        "partial": since is not None and bool(shown),
+        "as_of": (now - _OVERLAP).isoformat(),
+    }
+
+
+def _counts(fleet: Fleet) -> list[tuple[str, str, int]]:
+    """(state, word, count) of the states that occur, online first."""
+    counts = dict.fromkeys(STATES, 0)
+    for view in fleet.nodes:
+        counts[state_of(view)] += 1
+    return [(state, WORDS[state], count) for state, count in counts.items() if count]
+
+
+def _sorted(words: Iterable[str]) -> list[str]:
+    return sorted({word for word in words if word}, key=str.lower)

@@ -1,0 +1,65 @@
+// An event in one sentence, and the state whose glyph stands before it.
+
+import { STATES } from "./dom.js";
+
+const MOST_NAMES = 3;
+const text = (value) => (typeof value === "string" ? value : value === null || value === undefined ? "" : JSON.stringify(value));
+const list = (value) => (Array.isArray(value) ? value : []);
+const word = (value) => text(value).replaceAll("_", " ");
+
+function named(nodes) {
+  const said = nodes.slice(0, MOST_NAMES).map((node) => {
+    const why = list(node?.reasons)[0];
+    return `${text(node?.node_id)} is ${text(node?.status)}${why ? ` (${text(why)})` : ""}`;
+  });
+  const more = nodes.length - said.length;
+  return said.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+function nodesStatus(data) {
+  const changed = list(data.changed);
+  const summary = data.summary ?? {};
+  const counts = ["online", "degraded", "offline", "unknown"]
+    .filter((state) => summary[state]).map((state) => `${summary[state]} ${state}`).join(", ");
+  const cycle = data.cycle ?? {};
+  const took = typeof cycle.duration_ms === "number" ? ` in ${Math.round(cycle.duration_ms)} ms` : "";
+  const probed = cycle.probed === undefined ? "" : `; probed ${text(cycle.probed)}${took}${cycle.failed ? `, ${text(cycle.failed)} failed` : ""}`;
+  return (changed.length ? `${named(changed)}. ` : "") + `${text(summary.total ?? "?")} nodes: ${counts || "none"}${probed}`;
+}
+
+function worst(data) {
+  const states = list(data.changed).map((node) => node?.status);
+  return ["offline", "degraded", "unknown", "maintenance", "online"].find((state) => states.includes(state)) ?? "info";
+}
+
+const RUN_STATES = { succeeded: "online", failed: "offline", lost: "offline", timed_out: "degraded", cancelled: "paused" };
+const SEVERITIES = { critical: "offline", page: "offline", warning: "degraded", resolved: "online" };
+
+const SENTENCES = {
+  "nodes.status": nodesStatus,
+  "ops.run": (data) => `${word(data.task)} ${word(data.status)}${data.progress?.total ? `, ${text(data.progress.done)} of ${text(data.progress.total)}` : ""}`,
+  "chat.message": (data) => text(data.text),
+  "chat.reply": (data) => `${text(data.text)}${data.latency_ms ? ` (${Math.round(data.latency_ms)} ms)` : ""}`,
+  "voice.stt": (data) => `Speech to text: ${word(data.phase)}${data.elapsed_ms ? `, ${Math.round(data.elapsed_ms)} ms` : ""}`,
+  "voice.tts": (data) => `Text to speech: ${word(data.phase)}${data.voice ? `, ${text(data.voice)}` : ""}`,
+  audit: (data) => [data.actor, data.action, data.target, data.outcome === "refused" ? "refused" : ""].map(text).filter(Boolean).join(" "),
+  error: (data) => text(data.message ?? data.detail) || word(data.code),
+};
+
+/** The sentence of a frame; an unknown type shows its text, its message or its data. */
+export function sentence(frame) {
+  const data = frame.data !== null && typeof frame.data === "object" ? frame.data : { text: frame.data };
+  const own = SENTENCES[frame.type]?.(data);
+  const said = own || text(data.summary ?? data.message ?? data.text ?? data.title) || JSON.stringify(data);
+  return said.length > 400 ? `${said.slice(0, 400)}…` : said;
+}
+
+/** The state whose glyph a frame gets. */
+export function stateOf(frame) {
+  const data = frame.data ?? {};
+  if (frame.type === "nodes.status") return worst(data);
+  if (frame.type === "ops.run") return RUN_STATES[data.status] ?? "info";
+  if (frame.type === "error") return "offline";
+  if (frame.type === "alert" || frame.type === "incident") return SEVERITIES[data.severity ?? data.status] ?? "info";
+  return STATES.has(data.status) ? data.status : "info";
+}
