@@ -30,8 +30,8 @@ from core.policies.errors import Fault, PolicyError, shown
 
 MAX_BYTES = 65_536
 MAX_DEPTH = 32
-#: A file has at most one value for so many bytes it may have: a policy has one for 15, and 64 KiB of denser text would
-#: take longer than 50 ms to build.
+#: A file has at most one key or value for so many bytes that it may have: a policy has one for 15, and 64 KiB of denser
+#: text would take longer than 50 ms to build.
 BYTES_PER_VALUE = 6
 ValuePath = tuple[str | int, ...]
 #: libyaml where PyYAML was built with it: 64 KiB take 15 ms instead of 600.
@@ -175,8 +175,8 @@ class _Reader:
                 path = (*frame.path, frame.key)
                 frame.container[frame.key] = value
                 frame.key = None
-        if len(self.values) > self.max_values:
-            raise self._error(event, f"expected at most {self.max_values} values")
+        if len(self.values) + len(self.keys) > self.max_values:
+            raise self._error(event, f"expected at most {self.max_values} keys and values")
         self.values[path] = _position(event)
         return path
 
