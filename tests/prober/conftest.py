@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from nodes.models import Node, NodeState
 
@@ -79,11 +81,18 @@ class FakeNode:
                 + body
             )
             await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self._writers.discard(writer)
             writer.close()
+
+
+@pytest.fixture(autouse=True)
+async def _no_connection_stays_open() -> AsyncIterator[None]:
+    """asgiref's thread keeps its connection, and PostgreSQL would not drop the test database under it."""
+    yield
+    await sync_to_async(connections.close_all)()
 
 
 @pytest.fixture
