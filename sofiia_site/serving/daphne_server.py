@@ -41,11 +41,9 @@ def serve_with_daphne(parts: tuple[str, ...]) -> int:
 
 async def _others(parts: tuple[str, ...], stop: asyncio.Event) -> None:
     from nodes.prober import run_poller
-    from sofiia_site.serving.housekeeping import run_scheduler
+    from sofiia_site.serving.housekeeping import run_follower, run_scheduler
 
-    running = []
+    running = [(run_scheduler if "scheduler" in parts else run_follower)(stop)]
     if "poller" in parts:
         running.append(run_poller(stop))
-    if "scheduler" in parts:
-        running.append(run_scheduler(stop))
     await asyncio.gather(*running)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from events import services as events
 from events.retention import prune
 from nodes.history import prune_history
 from nodes.services import sync_registry
+from sofiia_site.serving.refusals import listen
 
 logger = logging.getLogger("sofiia.scheduler")
 
@@ -43,9 +45,10 @@ def forget() -> None:
 class WatchedFile:
     """A policy file and what to do when it changes. A file that is broken changes nothing; an event says so."""
 
-    def __init__(self, path: Path, apply: Callable[[], object]) -> None:
+    def __init__(self, path: Path, apply: Callable[[], object], *, tell: bool) -> None:
         self.path = path
         self.apply = apply
+        self.tell = tell
         self.seen = self._stamp()
 
     def _stamp(self) -> tuple[int, int] | None:
@@ -71,33 +74,52 @@ class WatchedFile:
             logger.info("policy applied", extra={"policy": name})
             self._tell("policy.changed", {"policy": name})
 
-    @staticmethod
-    def _tell(type: str, data: dict[str, str]) -> None:
+    def _tell(self, type: str, data: dict[str, str]) -> None:
+        if not self.tell:
+            return
         with transaction.atomic():
             events.append(type, data)
 
 
-def watched_files() -> list[WatchedFile]:
-    """The files that steer this version."""
-    return [
-        WatchedFile(
-            settings.CONFIG_DIR / "nodes_registry.yml", lambda: sync_registry(system("registry"))
-        ),
-        WatchedFile(settings.CONFIG_DIR / "network_allowlist.yml", reload_guard),
-    ]
+def registry_file() -> WatchedFile:
+    """The node registry: applied by whoever runs the scheduler."""
+    return WatchedFile(
+        _folder() / "nodes_registry.yml", lambda: sync_registry(system("registry")), tell=True
+    )
+
+
+def allowlist_file(*, tell: bool) -> WatchedFile:
+    """The network policy: every process has its own guard to renew."""
+    return WatchedFile(_folder() / "network_allowlist.yml", reload_guard, tell=tell)
+
+
+def _folder() -> Path:
+    return Path(settings.CONFIG_DIR or settings.BASE_DIR / "config")
 
 
 async def run_scheduler(stop: asyncio.Event) -> None:
     """Look at the files and forget, until `stop`; a database that is away is waited for."""
-    files = watched_files()
+    await _turn_until(stop, [registry_file(), allowlist_file(tell=True)], forget)
+
+
+async def run_follower(stop: asyncio.Event) -> None:
+    """What a process without the scheduler has to do for itself."""
+    await _turn_until(stop, [allowlist_file(tell=False)], None)
+
+
+async def _turn_until(
+    stop: asyncio.Event, files: list[WatchedFile], forget: Callable[[], None] | None
+) -> None:
     forget_at = time.monotonic() + 30
     loop = asyncio.get_running_loop()
+    report = listen()
 
     def turn(with_forget: bool) -> None:
         close_old_connections()
         for file in files:
             file.look()
-        if with_forget:
+        report.flush()
+        if with_forget and forget:
             forget()
 
     with ThreadPoolExecutor(1, "scheduler") as thread:
@@ -109,7 +131,5 @@ async def run_scheduler(stop: asyncio.Event) -> None:
                 await loop.run_in_executor(thread, turn, due)
             except DatabaseError:
                 logger.exception("housekeeping waits for the database")
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), FILES_EVERY_S)
-            except TimeoutError:
-                continue

@@ -89,10 +89,9 @@ async def _run(plan: Plan, listener: socket.socket | None) -> int:
         from nodes.prober import run_poller
 
         parts["poller"] = run_poller(stop)
-    if "scheduler" in plan.parts:
-        from sofiia_site.serving.housekeeping import run_scheduler
+    from sofiia_site.serving.housekeeping import run_follower, run_scheduler
 
-        parts["scheduler"] = run_scheduler(stop)
+    parts["scheduler"] = (run_scheduler if "scheduler" in plan.parts else run_follower)(stop)
     if plan.fleet:
         from nodes.simulator import run_fleet
 
