@@ -71,7 +71,7 @@ async def dial(
     addresses: list[str],
     factory: Callable[[], P],
     tls: ssl.SSLContext | None,
-    deadline: float,
+    deadline: float | None,
 ) -> tuple[P, str]:
     """A protocol connected to the first of the addresses that takes the connection, and that address.
 
@@ -83,7 +83,7 @@ async def dial(
     clock = asyncio.get_running_loop().time
     for place, address in enumerate(addresses):
         # A silent address may use its share of the remaining time only.
-        share = (deadline - clock()) / (len(addresses) - place)
+        share = None if deadline is None else (deadline - clock()) / (len(addresses) - place)
         try:
             async with asyncio.timeout(share):
                 return await _connect(target, address, factory, tls), address

@@ -53,7 +53,7 @@ async def fetch(
     """Send one request on a connection of its own and return the whole answer, whatever its status.
 
     `deadline_s` covers everything from here on, the resolution of the name included; `max_bytes` the body as sent.
-    `tls` replaces the machine's trusted authorities. Raises OutboundError only: PolicyRefused (UrlRefused, HeaderRefused),
+    `tls` replaces the machine's trusted authorities. Raises OutboundError only: PolicyRefused (UrlRefused, RequestRefused),
     NameUnresolved, ConnectFailed, TlsFailed, DeadlineExceeded, BadResponse (BodyTooLarge) or LocalFault.
     """
     target = urls.parse(url)
@@ -76,20 +76,22 @@ async def fetch(
             )
             phase = "first_byte"
             await exchange.answer
+            if exchange.error is not None:
+                raise exchange.error
     except TimeoutError as exc:
         if exchange is not None and exchange.first_byte_at:
             phase = "body"
         raise DeadlineExceeded(phase, deadline_s) from exc
     finally:
         if exchange is not None:
-            exchange.close()
+            exchange.abandon()
     return exchange.response(address, started)
 
 
 class _Exchange(AnswerProtocol):
     """Sends the request as soon as there is a connection and collects the answer up to a number of bytes."""
 
-    __slots__ = ("_parts", "_request", "_room", "answer", "ended_at")
+    __slots__ = ("_parts", "_request", "_room", "answer", "ended_at", "error")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, request: bytes, is_head_request: bool, room: int
@@ -99,6 +101,7 @@ class _Exchange(AnswerProtocol):
         self._room = room
         self._parts: list[bytes] = []
         self.ended_at = 0.0
+        self.error: OutboundError | None = None
         self.answer: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -127,13 +130,8 @@ class _Exchange(AnswerProtocol):
 
     def failed(self, error: OutboundError) -> None:
         """Wake the caller with the error."""
-        if not self.answer.done():
-            self.answer.set_exception(error)
-
-    def close(self) -> None:
-        """Drop the connection; an answer that nobody waits for any more is no loss."""
-        self.answer.cancel()
-        self.abandon()
+        self.error = error
+        self.answer_ended()
 
     def response(self, address: str, started: float) -> Response:
         """The answer, once it has ended."""

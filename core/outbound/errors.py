@@ -26,8 +26,8 @@ class UrlRefused(PolicyRefused, ValueError):
     """The address itself is not acceptable; the message says what to write instead."""
 
 
-class HeaderRefused(PolicyRefused, ValueError):
-    """A request header or the method holds what HTTP cannot carry; nothing was sent."""
+class RequestRefused(PolicyRefused, ValueError):
+    """The method, a header or the body is not what HTTP can carry or what was announced."""
 
 
 class NameUnresolved(OutboundError):

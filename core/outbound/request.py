@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from core.outbound.errors import HeaderRefused
+from core.outbound.errors import RequestRefused
 from core.outbound.urls import Target
 
 Text = str | bytes
@@ -25,7 +25,7 @@ def encode_head(
 ) -> bytes:
     """Request line and headers. `length` is the body's, None for a chunked one; framing headers of the caller are dropped.
 
-    Raises HeaderRefused for what HTTP cannot carry.
+    Raises RequestRefused for what HTTP cannot carry.
     """
     lines = [b"%s %s HTTP/1.1" % (_method(method), target.request_path.encode("ascii"))]
     lines.append(b"host: " + target.authority.encode("ascii"))
@@ -50,7 +50,7 @@ def encode_head(
 def _method(method: str) -> bytes:
     encoded = method.encode("ascii", "replace")
     if not _TOKEN.fullmatch(encoded) or encoded == b"CONNECT":
-        raise HeaderRefused("this is not a method that can be sent")
+        raise RequestRefused("this is not a method that can be sent")
     return encoded
 
 
@@ -60,9 +60,9 @@ def _header(name: Text, value: Text) -> tuple[bytes, bytes]:
         raw_name = name if isinstance(name, bytes) else name.encode("ascii")
         raw_value = value if isinstance(value, bytes) else value.encode("latin-1")
     except UnicodeEncodeError as exc:
-        raise HeaderRefused("a request header holds characters that HTTP cannot carry") from exc
+        raise RequestRefused("a request header holds characters that HTTP cannot carry") from exc
     raw_value = raw_value.strip(b" \t")
     if not _TOKEN.fullmatch(raw_name) or not _VALUE.fullmatch(raw_value):
-        raise HeaderRefused("a request header holds characters that HTTP cannot carry")
+        raise RequestRefused("a request header holds characters that HTTP cannot carry")
     key = raw_name.lower()
     return key, b"%s: %s" % (key, raw_value)
