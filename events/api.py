@@ -14,7 +14,7 @@ from core.access.principals import Principal, Right
 from core.problems import Problem
 from events import queries, services
 from events.admission import types_of
-from events.filters import NODE, TYPE
+from events.filters import NODE, TYPE, hidden_from
 from events.frames import readable, stamp
 from events.models import Event
 from events.services import NewEvent
@@ -114,7 +114,7 @@ def list_events(request: HttpRequest, asked: Query[EventQuery]) -> dict[str, Any
         node=asked.node or None,
         q=asked.q,
         limit=asked.limit,
-        can_see=principal.has(Right.ADMIN),
+        can_see=not hidden_from(principal),
     )
     return {"items": [_as_dict(event) for event in page.items], "next": page.next}
 

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from django.db import Error
 
 from core.access.authenticate import still_valid
+from core.access.origins import is_loopback_address
 from core.metrics import EVENTS_DELIVERED, STREAM_CLIENTS, STREAM_DROPPED
 from events import doorbell, queries
 from events.frames import Frame
@@ -106,7 +107,9 @@ class Hub:
             raise HubRefusal(RESTARTING, "the console is restarting")
         if len(self._subscriptions) >= MAX_STREAMS:
             raise HubRefusal(TOO_MANY, "too many streams")
-        if self._per_address[address] >= MAX_STREAMS_PER_ADDRESS and not _is_local(address):
+        if self._per_address[address] >= MAX_STREAMS_PER_ADDRESS and not is_loopback_address(
+            address
+        ):
             raise HubRefusal(TOO_MANY, "too many streams from this address")
 
     async def head(self) -> queries.Head:
@@ -293,10 +296,6 @@ def _page_from_table(cursor: int) -> FramePage:
 def _ring_safely(loop: asyncio.AbstractEventLoop, wake: asyncio.Event) -> None:
     with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to wake
         loop.call_soon_threadsafe(wake.set)
-
-
-def _is_local(address: str) -> bool:
-    return address in ("::1", "localhost", "") or address.startswith("127.")
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -27,10 +28,13 @@ class Frames:
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
+        self.read: list[str] = []
 
     async def next(self, timeout: float = 5) -> dict[str, Any]:
         async with asyncio.timeout(timeout):
-            return json.loads(await self.socket.recv())
+            frame = json.loads(await self.socket.recv())
+        self.read.append(frame["type"])
+        return frame
 
     async def take(self, count: int) -> list[dict[str, Any]]:
         return [await self.next() for _ in range(count)]
@@ -51,7 +55,7 @@ class Frames:
         try:
             async with asyncio.timeout(timeout):
                 while True:
-                    await self.socket.recv()
+                    await self.next(timeout)
         except ConnectionClosed as end:
             return end.rcvd.code if end.rcvd else 1006
 
@@ -126,3 +130,11 @@ def append_many() -> Callable[..., Any]:
         return services.append_many(new)
 
     return sync_to_async(write)
+
+
+@pytest.fixture
+def console_key(settings: Any) -> str:
+    """The console's own key, which is an admin's."""
+    key = "a-console-key-of-more-than-32-characters"
+    settings.ENVIRONMENT = dataclasses.replace(settings.ENVIRONMENT, console_api_key=key)
+    return key

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from asgiref.sync import sync_to_async
+
+from events import retention
+from events.hub import Hub
+from events.models import Event
+from events.ring import Ring
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,3 +54,77 @@ async def test_it_replays_far_more_than_the_memory_holds(server, append, append_
         assert [frame["id"] for frame in await frames.take(3_000)] == ids
         live = await append("error")
         assert (await frames.next())["id"] == live.id
+
+
+async def test_it_says_gap_when_what_was_missed_is_no_longer_kept(server, append_many):
+    ids = await append_many(10)
+    await sync_to_async(retention._delete_through)(ids[4])
+    async with server.stream(f"since={ids[1]}") as frames:
+        gap, first = await frames.take(2)
+    assert gap["type"] == "error"
+    assert gap["data"]["code"] == "gap"
+    assert gap["data"]["oldest_id"] == ids[5]
+    assert first["id"] == ids[5]
+
+
+async def test_it_needs_no_gap_when_exactly_the_seen_events_went(server, append_many):
+    ids = await append_many(10)
+    await sync_to_async(retention._delete_through)(ids[4])
+    async with server.stream(f"since={ids[4]}") as frames:
+        assert (await frames.next())["id"] == ids[5]
+
+
+async def test_it_goes_on_after_an_id_that_was_never_given(server, append_many):
+    ids = await append_many(5)
+    await sync_to_async(Event.objects.filter(id__in=ids[1:3]).delete)()
+    async with server.stream(f"since={ids[1]}") as frames:
+        assert [frame["id"] for frame in await frames.take(2)] == ids[3:]
+
+
+@pytest.mark.parametrize(
+    ("since", "reason"),
+    [("999999", "ahead"), (str(2**63), "ahead"), ("9" * 400, "ahead"), ("-1", "invalid"), ("x", "invalid"), ("1e3", "invalid")],
+)  # fmt: skip
+async def test_it_says_gap_for_an_id_that_cannot_be(server, append, since, reason):
+    """And sends no old events, which a client would take for new ones."""
+    await append("ops.run")
+    async with server.stream(f"since={since}") as frames:
+        gap = await frames.next()
+        live = await append("error")
+        following = await frames.next()
+    assert gap["data"]["code"] == "gap"
+    assert gap["data"]["reason"] == reason
+    assert following["id"] == live.id
+
+
+async def test_since_zero_is_the_whole_log(server, append_many):
+    ids = await append_many(3)
+    async with server.stream("since=0") as frames:
+        assert [frame["id"] for frame in await frames.take(3)] == ids
+
+
+async def test_a_reader_that_retention_overtakes_is_told(transactional_db, append_many):
+    """The cut falls between two of its pages."""
+    ids = await append_many(600)
+    hub = Hub()
+    hub._ring, first = Ring(ids[-1]), []
+    hub._warm.set()
+    page = await hub.next_page(ids[0] - 1)
+    first += [frame.id for frame in page.frames]
+    await sync_to_async(retention._delete_through)(ids[399])
+    page = await hub.next_page(first[-1])
+    hub._pages.close()
+    assert first == ids[:200]
+    assert page.gap_until == ids[399]
+    assert page.frames[0].id == ids[400]
+
+
+async def test_a_row_written_by_hand_does_not_break_the_stream(server, append):
+    first = await append("ops.run")
+    row = Event(ts=first.ts, type="ops.run", data='{"cut": ')
+    await sync_to_async(row.save)()
+    last = await append("ops.run", {"fine": True})
+    async with server.stream(f"since={first.id}") as frames:
+        broken, fine = await frames.take(2)
+    assert broken["data"]["code"] == "unreadable"
+    assert fine["id"] == last.id
