@@ -71,7 +71,7 @@ def logging_config(log_format: str) -> dict[str, Any]:
             # Every refused request is an audit row or an access metric already.
             "django.request": {"level": "ERROR"},
             "django.security": {"level": "ERROR"},
-            "uvicorn.access": {"level": "WARNING"},
+            "uvicorn": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
         },
     }

@@ -59,6 +59,7 @@ def migrate_if_needed(may_migrate: bool) -> None:
 def prepare(*, may_migrate: bool, web: bool) -> tuple[SyncResult, str | None]:
     """Everything above in order; returns what the registry changed and, at a first start, the one-time token."""
     settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.STATIC_ROOT.mkdir(exist_ok=True)
     read_policies()
     migrate_if_needed(may_migrate)
     return sync_registry(system("start")), issue_first_login() if web else None
