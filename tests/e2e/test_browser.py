@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.harness.browser import watched_page
 from tests.harness.fleet import running_fleet
@@ -104,23 +104,38 @@ def test_everything_can_be_reached_from_the_keyboard(browser):
     assert browser.complaints == []
 
 
-def test_what_has_the_focus_can_be_seen(browser):
+#: The focused element shows an outline, or what it stands in does (a tile for its link, a form for its field).
+SHOWS_FOCUS = """() => {
+  for (let part = document.activeElement; part && part !== document.body; part = part.parentElement) {
+    const style = getComputedStyle(part);
+    if (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0) return true;
+  }
+  return false;
+}"""
+
+
+def test_what_has_the_focus_can_be_seen_and_stays_through_updates(browser):
     page = browser.open("/ui/")
     expect(page.locator("#tile-sim-001")).to_have_attribute("data-state", "online", timeout=SOON)
-    outline = (
-        "() => { const style = getComputedStyle(document.activeElement);"
-        " return style.outlineStyle !== 'none' || style.boxShadow !== 'none' }"
-    )
     walked = []
     for _ in range(40):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement === document.body"):
             break
         walked.append(page.evaluate("document.activeElement.textContent.trim().slice(0, 40)"))
-        assert page.evaluate(outline), f"the focus cannot be seen on {walked[-1]!r}"
+        assert page.evaluate(SHOWS_FOCUS), f"the focus cannot be seen on {walked[-1]!r}"
+        if walked[-1] == "sim-001":
+            wait_for_another_cycle(page)
+            assert page.evaluate("document.activeElement.textContent") == "sim-001"
 
     assert {"sim-001", "sim-002", "sim-003"} <= set(walked)
     assert browser.complaints == []
+
+
+def wait_for_another_cycle(page: Page) -> None:
+    """Until the wall has been brought up to date once more."""
+    before = page.locator("#fleet").get_attribute("data-as-of")
+    expect(page.locator("#fleet")).not_to_have_attribute("data-as-of", str(before), timeout=SOON)
 
 
 def test_a_hostile_node_can_do_nothing_to_the_page(launch, tmp_path):
