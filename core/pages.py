@@ -93,4 +93,3 @@ def _is_current(path: str, url: str) -> bool:
     if url == HOME:
         return path == HOME or path.startswith("/ui/nodes/")
     return path == url or path.startswith(f"{url}/")
-

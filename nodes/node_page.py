@@ -15,7 +15,7 @@ from nodes import queries
 from nodes.charts import chart
 from nodes.history import RANGES, history
 from nodes.models import Transition
-from nodes.presentation import WORDS, address, name_beside_id, state_of, tile
+from nodes.presentation import WORDS, address, name_beside_id, tile
 from nodes.queries import NodeView
 from nodes.registry import EffectiveNode
 

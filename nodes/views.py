@@ -14,7 +14,6 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
 from core.access.pages import page
-from core.formatting import iso
 from events import queries as events
 from nodes import node_page, prober, queries
 from nodes.filters import STATES, Filters

@@ -23,6 +23,7 @@ let waiting = [];
 let dropped = 0;
 let pinned = false; // an old page is shown; live events wait
 let before = null;
+let loading = 0; // while a page is fetched, what arrives waits for it
 
 function readFilter() {
   const data = new FormData(form);
@@ -83,7 +84,7 @@ function trim() {
 }
 
 function showNew(frame) {
-  if (!passes(frame)) return;
+  if (!passes(frame) || document.getElementById(`event-${frame.id}`)) return;
   const item = row(frame);
   item.classList.add("is-new");
   keepingPlace(() => list.prepend(item));
@@ -104,7 +105,7 @@ function mark(text) {
 }
 
 function take(frame) {
-  if (isPaused || pinned) {
+  if (isPaused || pinned || loading) {
     waiting.push(frame);
     if (waiting.length > MOST_WAITING) { waiting.shift(); dropped += 1; }
     drawPause();
@@ -142,8 +143,9 @@ async function ask(parameters) {
 }
 
 /** The newest events that pass the filter; returns the highest id seen, or null. */
-async function loadNewest() {
+async function loadNewest(isWanted = () => true) {
   const { items, next } = await ask({});
+  if (!isWanted()) return null;
   pinned = false;
   banner.hidden = true;
   list.replaceChildren(...items.filter(passes).map(row));
@@ -185,14 +187,18 @@ async function jump(id) {
 }
 
 async function backToLive() {
+  loading += 1;
+  const mine = loading;
+  let newest = null;
   try {
-    await loadNewest();
+    newest = await loadNewest(() => mine === loading);
   } catch {
     toast("The log cannot be read now");
-    return;
   }
-  waiting = [];
-  dropped = 0;
+  if (mine !== loading) return;
+  loading = 0;
+  if (newest !== null) waiting = waiting.filter((frame) => frame.id > newest);
+  if (!isPaused && !pinned) flush();
   drawPause();
 }
 
