@@ -91,7 +91,8 @@ def _message(item: ErrorDetails, model: type[BaseModel]) -> str:
         return f"the key {shown(str(loc[-1]))} is missing"
     if kind in _EXPECTED:
         found = _FOUND.get(type(item["input"]), "something else")
-        hint = ", put it in quotes" if kind == "string_type" and found == "a number" else ""
+        scalar = isinstance(item["input"], bool | int | float)
+        hint = ", put it in quotes" if kind == "string_type" and scalar else ""
         return f"{_EXPECTED[kind]}, found {found}{hint}"
     message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return message.replace("Input should be", "expected").replace(
