@@ -128,9 +128,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
 def export(request: HttpRequest, format: Literal["yaml", "json"] = "yaml") -> HttpResponse:
     """The registry as a file for `config/nodes_registry.yml`, or as JSON that the import takes."""
     if format == "json":
-        return HttpResponse(
-            safe_json.dumps(transfer.export_nodes()), content_type="application/json"
-        )
+        return HttpResponse(transfer.export_json(), content_type="application/json")
     response = HttpResponse(transfer.export_yaml(), content_type="application/yaml; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="nodes_registry.yml"'
     return response

@@ -218,7 +218,7 @@ class Fleet:
 def fleet(now: datetime | None = None) -> Fleet:
     """The whole fleet in one query."""
     now = now or timezone.now()
-    return Fleet(sorted((_view(row, now) for row in _rows()), key=_worst_first), now)
+    return Fleet(sorted((view_of(row, now) for row in _rows()), key=_worst_first), now)
 
 
 def node_view(node_id: str, now: datetime | None = None) -> NodeView:
@@ -226,7 +226,16 @@ def node_view(node_id: str, now: datetime | None = None) -> NodeView:
     row = _rows().filter(node_id=node_id).first()
     if row is None:
         raise no_such_node(node_id)
-    return _view(row, now or timezone.now())
+    return view_of(row, now)
+
+
+def view_of(row: Node, now: datetime | None = None) -> NodeView:
+    """The view of a row that the caller holds; costs a query where its state was not selected along."""
+    try:
+        state = row.state
+    except NodeState.DoesNotExist:
+        state = NodeState(node=row)
+    return NodeView(row, effective(row), state, now or timezone.now())
 
 
 def no_such_node(node_id: str) -> Problem:
@@ -287,14 +296,6 @@ def rfc3339(when: datetime | None) -> str | None:
 def _rows() -> QuerySet[Node]:
     # The body as it came may have 256 KiB; only the node's own page shows it.
     return Node.objects.active().select_related("state").defer("state__raw")
-
-
-def _view(row: Node, now: datetime) -> NodeView:
-    try:
-        state = row.state
-    except NodeState.DoesNotExist:
-        state = NodeState(node=row)
-    return NodeView(row, effective(row), state, now)
 
 
 def _worst_first(view: NodeView) -> tuple[int, str]:

@@ -154,11 +154,7 @@ def update_node(
     given = validation.read(changes)
     validation.refuse(given.faults)
     before = edits.settled(node)
-    node.overrides = {
-        name: value
-        for name, value in {**node.overrides, **given.fields}.items()
-        if value is not None
-    }
+    node.overrides = _overridden(node, given)
     if given.has_maintenance:
         node.maintenance_until = given.maintenance
     change = edits.difference(before, node)
@@ -166,6 +162,37 @@ def update_node(
         validation.refuse(_faults_of(node, given))
         edits.write([Edit(node, "changed", change)], actor, audit="node.update", target=node_id)
     return node
+
+
+def faults_of_edit(node_id: str | None, data: Mapping[str, Any]) -> list[Fault]:
+    """What would be wrong with an edit of a node (None: with a new one, `node_id` in the data), without making it."""
+    values = dict(data)
+    if node_id is None:
+        node_id = values.pop("node_id", None)
+        faults = validation.read_node_id(node_id)
+        if not faults and Node.objects.active().filter(node_id=node_id).exists():
+            faults = [{"path": "node_id", "message": "there is a node of this name already"}]
+        node = Node(node_id=str(node_id))
+    else:
+        node, faults = _get(node_id), []
+    given = validation.read(values)
+    faults += given.faults
+    if faults:
+        return faults
+    node.overrides = _overridden(node, given)
+    return _faults_of(node, given)
+
+
+def _get(node_id: str) -> Node:
+    node = Node.objects.active().filter(node_id=node_id).first()
+    if node is None:
+        raise no_such_node(node_id)
+    return node
+
+
+def _overridden(node: Node, given: Given) -> dict[str, Any]:
+    values = {**node.overrides, **given.fields}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 @transaction.atomic
@@ -220,11 +247,16 @@ def import_nodes(
     plan: list[Edit] = []
     faults: list[Fault] = []
     same: list[str] = []
+    taken: set[str] = set()
     for index, data in enumerate(nodes):
         edit, bad = _import_one(dict(data), index, rows)
+        if edit is not None and edit.node.node_id in taken:
+            path = f"nodes.{edit.node.node_id}.node_id"
+            bad = [{"path": path, "message": "is given twice"}]
         faults += bad
         if edit is None or bad:
             continue
+        taken.add(edit.node.node_id)
         rows[edit.node.node_id] = edit.node
         if edit.change or edit.action != "changed":
             plan.append(edit)

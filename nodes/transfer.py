@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from core import safe_json
 from core.policies.loader import parse_document
 from core.problems import Problem
 from nodes.models import Node
@@ -33,6 +35,11 @@ def export_yaml() -> str:
     return yaml.dump(
         export_nodes(), Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=120
     )
+
+
+def export_json() -> bytes:
+    """The same as JSON."""
+    return safe_json.dumps(export_nodes())
 
 
 def read_document(data: bytes, name: str = "import") -> list[dict[str, Any]]:
@@ -62,13 +69,16 @@ def _fields(node: Node) -> dict[str, Any]:
 def _external(name: str, value: Any) -> Any:
     if name in _DURATIONS:
         return written_duration(value)
-    if name == "require" and value.get("artifact_max_age"):
-        ages = value["artifact_max_age"]
-        return {
-            **value,
-            "artifact_max_age": {kind: written_duration(age) for kind, age in ages.items()},
-        }
-    return value
+    return written_require(value) if name == "require" else value
+
+
+def written_require(require: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored `require` as a policy file has it."""
+    ages = require.get("artifact_max_age")
+    if not ages:
+        return dict(require)
+    written = {kind: written_duration(age) for kind, age in ages.items()}
+    return {**require, "artifact_max_age": written}
 
 
 def written_duration(seconds: float) -> str:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from core.access.models import Role
 from core.access.principals import Principal
 from nodes import registry
 from nodes.services import SyncResult, sync_registry
-from tests.factories import principal
+from tests.factories import make_user, principal
 
 Write = Callable[[dict[str, Any]], Path]
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
@@ -63,3 +64,18 @@ def set_environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(registry, "_process_overrides", lambda: overrides)
 
     return put
+
+
+@pytest.fixture
+def admin(client: Any, db: None) -> Any:
+    """A browser of somebody with the role admin."""
+    client.force_login(make_user("olena", Role.ADMIN))
+    return client
+
+
+@pytest.fixture
+def viewer(db: None) -> Any:
+    """A browser of somebody who only reads."""
+    client = Client()
+    client.force_login(make_user("ivan", Role.VIEWER))
+    return client

@@ -1,0 +1,90 @@
+"""Nodes on a terminal: the same glyphs and words as everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from core.formatting import ago
+from nodes.queries import Fleet, NodeView
+
+#: A shape for each state, so that nobody depends on colour.
+GLYPHS = {
+    "online": "●",
+    "degraded": "▲",
+    "offline": "■",
+    "unknown": "◌",
+    "maintenance": "◆",
+    "paused": "‖",
+}
+
+
+def state_word(view: NodeView) -> str:
+    """The status, or `paused`."""
+    return "paused" if view.paused else view.status
+
+
+def marked(view: NodeView) -> str:
+    """Glyph and word: `● online`."""
+    word = state_word(view)
+    return f"{GLYPHS[word]} {word}"
+
+
+def source(view: NodeView) -> str:
+    """Who declares the node: the file (`yaml`), an operator (`admin`), or the file with an operator's edits."""
+    if view.row.declared is None:
+        return "admin"
+    return "yaml + admin" if view.row.overrides else "yaml"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as what is in them."""
+    lines = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def fleet_table(fleet: Fleet) -> str:
+    """The fleet, worst first, and its numbers in a last line."""
+    if not fleet.nodes:
+        return "No nodes yet. Add them to nodes_registry.yml and run: manage.py nodes sync"
+    rows = (
+        (
+            marked(view),
+            view.node.node_id,
+            view.node.label,
+            view.headline,
+            ago(view.age_s),
+            view.node.probe_url or "–",
+            source(view),
+        )
+        for view in fleet.nodes
+    )
+    head = ("STATE", "NODE", "LABEL", "WHAT", "PROBED", "ADDRESS", "FROM")
+    return f"{table(head, rows)}\n\n{summary_line(fleet)}"
+
+
+def summary_line(fleet: Fleet) -> str:
+    """`12 nodes: 10 ● online, 1 ■ offline`."""
+    counts = ", ".join(
+        f"{count} {GLYPHS[word]} {word}"
+        for word, count in fleet.summary.items()
+        if word != "total" and count
+    )
+    total = fleet.summary["total"]
+    return f"{total} node{'' if total == 1 else 's'}" + (f": {counts}" if counts else "")
+
+
+def node_table(view: NodeView) -> str:
+    """Everything that is set for a node with its source, below what is known of it."""
+    lines = [f"{marked(view)}  {view.node.node_id}  {view.node.label}", view.headline]
+    lines += view.reasons[1:] if view.reasons[:1] == [view.headline] else view.reasons
+    lines += [f"⚠ {warning}" for warning in view.warnings]
+    lines += [view.hint] if view.hint else []
+    rows = (
+        (name, "–" if sourced.value in (None, "", [], {}) else str(sourced.value), sourced.source)
+        for name, sourced in view.node.fields.items()
+    )
+    return "\n".join([*lines, "", table(("FIELD", "VALUE", "FROM"), rows)])
