@@ -130,7 +130,7 @@ def _identity(said: Telemetry, result: ProbeResult, limits: Thresholds) -> Itera
     """Somebody else answers at the node's address."""
     part = _PART_OF_SERVICE.get((said.service or "").lower())
     expected = _PART_OF_ROLE.get(limits.role.lower()) or result.expected
-    if part and expected and part != expected:
+    if part and expected not in (None, "monitor", part):
         yield f"{said.service} answers where its {expected} should"
     if said.node_id and said.node_id.lower() != result.node_id.lower():
         yield f"Answers as {said.node_id}: is this the right address?"

@@ -285,9 +285,9 @@ def _append_event(node_ids: list[str], cycle: Cycle) -> None:
 
 def summary(now: datetime) -> dict[str, int]:
     """`Fleet.summary` without reading the fleet: one query, whatever its size."""
-    busy = Q(maintenance_until__gt=now)
-    blank = Q(state=None) | Q(state__paused=True) | Q(state__probed_at=None, state__paused=False)
-    counted = ~busy & Q(state__paused=False, state__probed_at__isnull=False)
+    free = ~Q(maintenance_until__gt=now)
+    blank = Q(state__paused=True) | (free & (Q(state=None) | Q(state__probed_at=None)))
+    counted = free & Q(state__paused=False, state__probed_at__isnull=False)
     words = {
         status.value: Count("pk", filter=counted & Q(state__status=status.value))
         for status in (Status.ONLINE, Status.DEGRADED, Status.OFFLINE)

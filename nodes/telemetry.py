@@ -156,7 +156,7 @@ class _Reader:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             self._complain(name, "is not a number")
-        elif not math.isfinite(value):
+        elif isinstance(value, float) and not math.isfinite(value):
             self._complain(name, "is not a finite number")
         elif not 0 <= value <= high:
             self._complain(name, "is below 0" if value < 0 else f"is above {high:g}")
