@@ -71,11 +71,11 @@ class OriginFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The rows of this origin."""
         if self.value() == "admin":
-            return queryset.filter(declared=None)
+            return queryset.filter(declared__isnull=True)
         if self.value() == "yaml":
-            return queryset.exclude(declared=None)
+            return queryset.filter(declared__isnull=False)
         if self.value() == "edited":
-            return queryset.exclude(declared=None).exclude(overrides={})
+            return queryset.filter(declared__isnull=False).exclude(overrides={})
         return queryset
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router
+from ninja import Query, Router, Status
 
 from core import safe_json
 from core.access.auth import needs
@@ -154,11 +154,11 @@ def import_document(request: HttpRequest, dry_run: bool = False) -> services.Imp
 @router.post(
     "/nodes", response={201: NodeOut}, auth=needs("admin"), openapi_extra=_body(NodeCreate)
 )
-def create(request: HttpRequest, response: HttpResponse) -> tuple[int, dict[str, Any]]:
+def create(request: HttpRequest, response: HttpResponse) -> Status:
     """Add a node; it is probed at once."""
     node = services.create_node(_read_object(request), _actor(request))
     response["Location"] = f"/api/nodes/{node.node_id}"
-    return 201, _answer(response, queries.node_view(node.node_id))
+    return Status(201, _answer(response, queries.node_view(node.node_id)))
 
 
 @router.get("/nodes/{node_id}", response=NodeOut, auth=needs("read"))
@@ -179,10 +179,10 @@ def change(request: HttpRequest, response: HttpResponse, node_id: str) -> dict[s
 
 
 @router.delete("/nodes/{node_id}", response={204: None}, auth=needs("admin"))
-def delete(request: HttpRequest, node_id: str) -> tuple[int, None]:
+def delete(request: HttpRequest, node_id: str) -> Status:
     """Delete a node and its history; one that the registry file declares has to be removed there (409)."""
     services.delete_node(_known(node_id), _actor(request), _if_match(request))
-    return 204, None
+    return Status(204, None)
 
 
 @router.post("/nodes/{node_id}/probe", response=NodeOut, auth=needs("ops"))

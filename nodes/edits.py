@@ -143,7 +143,8 @@ def _save(edits: Sequence[Edit], now: datetime) -> None:
     for node in (*new, *known):
         node.updated_at = now
     Node.objects.bulk_create(new)
-    Node.objects.bulk_update(known, _COLUMNS, batch_size=200)
+    for node in known:  # bulk_update would write the JSON word null where a column is to be empty
+        node.save(update_fields=_COLUMNS)
 
 
 def _schedule(edits: Sequence[Edit], now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Field, Schema
-from pydantic import ConfigDict, StringConstraints
+from pydantic import ConfigDict, StringConstraints, create_model
 
 StatusWord = Literal["online", "degraded", "offline", "unknown", "maintenance"]
 NodeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
@@ -51,12 +51,13 @@ class UrlsOut(Schema):
     monitor_url: UrlOut
 
 
-class UptimeOut(Schema):
-    """Share of good probes."""
-
-    day: float | None = Field(alias="24h", serialization_alias="24h")
-    week: float | None = Field(alias="7d", serialization_alias="7d")
-    month: float | None = Field(alias="30d", serialization_alias="30d")
+# Made by a call because these names cannot be written as attributes.
+UptimeOut = create_model(
+    "UptimeOut",
+    __base__=Schema,
+    __doc__="Share of answered probes; null: nothing is known of that time.",
+    **{window: (float | None, ...) for window in ("24h", "7d", "30d")},  # type: ignore[call-overload]
+)
 
 
 class NodeOut(Schema):

@@ -21,6 +21,12 @@ Write = Callable[[dict[str, Any]], Path]
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
 
 
+@pytest.fixture(autouse=True)
+def static_root(settings: Any) -> None:
+    """WhiteNoise warns of a directory that is not there."""
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+
+
 @pytest.fixture
 def actor() -> Principal:
     """An admin."""
