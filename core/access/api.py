@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from ninja import Query, Router, Schema, Status
 from pydantic import ConfigDict, Field
 
@@ -29,7 +29,42 @@ class NewKey(Schema):
     expires: Duration | None = None
 
 
-@router.get("/me", auth=needs(None))
+class KeyOut(Schema):
+    """A key, without its secret."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewKeyOut(KeyOut):
+    """A key that was just made; `key` is the plaintext."""
+
+    key: str
+
+
+class KeysOut(Schema):
+    """A page of keys."""
+
+    items: list[KeyOut]
+    next: str | None
+
+
+class MeOut(Schema):
+    """Who asks."""
+
+    kind: str
+    name: str
+    role: str | None
+    rights: list[str]
+
+
+@router.get("/me", auth=needs(None), response=MeOut)
 def me(request: HttpRequest) -> dict[str, Any]:
     """Who the caller is to this console, and what it may do."""
     principal = _principal(request)
@@ -41,14 +76,14 @@ def me(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-@router.get("/keys", auth=needs("admin", credentials=True))
+@router.get("/keys", auth=needs("admin", credentials=True), response=KeysOut)
 def list_keys(request: HttpRequest, limit: Limit = 50, after: str | None = None) -> dict[str, Any]:
     """Every key, newest first; never the secrets."""
     found, following = queries.keys_page(limit=limit, after=after)
     return {"items": [key_dict(key) for key in found], "next": following}
 
 
-@router.post("/keys", auth=needs("admin", credentials=True))
+@router.post("/keys", auth=needs("admin", credentials=True), response={201: NewKeyOut})
 def create_key(request: HttpRequest, payload: NewKey) -> Status:
     """Make a key. `key` in the answer is shown this once."""
     lifetime = None if payload.expires is None else timedelta(seconds=payload.expires)
@@ -58,11 +93,11 @@ def create_key(request: HttpRequest, payload: NewKey) -> Status:
     return Status(201, {**key_dict(key), "key": plaintext})
 
 
-@router.delete("/keys/{key_id}", auth=needs("admin", credentials=True))
-def revoke_key(request: HttpRequest, key_id: str) -> HttpResponse:
+@router.delete("/keys/{key_id}", auth=needs("admin", credentials=True), response={204: None})
+def revoke_key(request: HttpRequest, key_id: str) -> Status:
     """Revoke a key; every process refuses it within a second."""
     services.revoke_key(key_id, _principal(request))
-    return HttpResponse(status=204)
+    return Status(204, None)
 
 
 def key_dict(key: ApiKey) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def verify(
             first_bad, why = fault
             return Verification(False, count + 1 + sum(1 for _ in walk), first_bad, why)
         if expected.pop(row.seq, row.digest) != row.digest:
-            why = "rewritten: the anchor knows this record with another digest, so it or one before it was changed"
+            why = _unlike_anchor(row, following, last)
             return Verification(False, count + 1 + sum(1 for _ in walk), row.seq, why)
         before, last, count = last, row.digest, count + 1
     if expected:
@@ -83,6 +83,15 @@ def _fault(
         gone = f"{seq} is" if row.seq == seq + 1 else f"{seq} to {row.seq - 1} are"
         return seq, f"deleted: {gone} missing"
     return _stranger(row, following, seq, is_sealed)
+
+
+def _unlike_anchor(row: AuditRecord, following: AuditRecord | None, last: str) -> str:
+    """Why a record that follows well is not the one that the anchor knows."""
+    if following is None or following.previous == row.digest:
+        return "rewritten: the anchor knows another record here, so the chain was made anew from here on"
+    if following.previous == last:
+        return "inserted: the record after it follows from the one before it"
+    return "edited: the record was rewritten together with its digest"
 
 
 def _stranger(

@@ -52,9 +52,10 @@ def as_dict(row: AuditRecord) -> dict[str, Any]:
     }
 
 
-def _detail(text: str) -> Any:
+def _detail(text: str) -> dict[str, Any]:
     """The stored detail; one that somebody broke in the database is shown as it stands."""
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except ValueError:
-        return {"unreadable": text[:200]}
+        value = None
+    return value if isinstance(value, dict) else {"unreadable": text[:200]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +9,12 @@ from typing import Any
 import orjson
 
 MAX_DETAIL = 16 * 1024
+MAX_DEPTH = 16
 _SECRET = re.compile(r"password|passwd|secret|token|authorization|cookie|api_?key$", re.IGNORECASE)
 #: Control characters, line separators and lone surrogates: what breaks a log line, a terminal or PostgreSQL.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+#: What no UTF-8 or no PostgreSQL text can hold.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def clean_text(text: str, limit: int) -> str:
@@ -22,24 +24,30 @@ def clean_text(text: str, limit: int) -> str:
 
 def clean_detail(detail: Mapping[str, Any] | None) -> str:
     """The detail as JSON, with the values of secret-sounding names hidden, at most 16 KiB."""
-    hidden = _hidden(detail or {}, 0)
-    try:
-        text = orjson.dumps(hidden, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-    except (TypeError, ValueError):  # a lone surrogate, an integer over 64 bits
-        text = json.dumps(hidden, default=str)
+    fit = _fit(detail or {}, 0)
+    text = orjson.dumps(fit, default=str).decode()
     if len(text) > MAX_DETAIL:
-        return orjson.dumps({"truncated": True, "keys": [str(key) for key in hidden][:50]}).decode()
+        return orjson.dumps({"truncated": True, "keys": [key[:64] for key in fit][:50]}).decode()
     return text
 
 
-def _hidden(value: Any, depth: int) -> Any:
-    if depth > 16:
+def _fit(value: Any, depth: int) -> Any:
+    """The value as any JSON reader and both databases take it."""
+    if depth > MAX_DEPTH:
         return "…"
     if isinstance(value, Mapping):
         return {
-            key: "***" if isinstance(key, str) and _SECRET.search(key) else _hidden(item, depth + 1)
+            _fit_text(str(key)): "***" if _SECRET.search(str(key)) else _fit(item, depth + 1)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple | set | frozenset):
-        return [_hidden(item, depth + 1) for item in value]
+        return [_fit(item, depth + 1) for item in value]
+    if isinstance(value, str):
+        return _fit_text(value)
+    if isinstance(value, int) and not -(2**53) < value < 2**53:
+        return str(value)
     return value
+
+
+def _fit_text(text: str) -> str:
+    return _UNSTORABLE.sub("\ufffd", text)
