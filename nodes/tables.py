@@ -80,7 +80,7 @@ def summary_line(fleet: Fleet) -> str:
 def node_table(view: NodeView) -> str:
     """Everything that is set for a node with its source, below what is known of it."""
     lines = [f"{marked(view)}  {view.node.node_id}  {view.node.label}", view.headline]
-    lines += view.reasons[1:] if view.reasons[:1] == [view.headline] else view.reasons
+    lines += [reason for reason in view.reasons if reason not in view.headline]
     lines += [f"⚠ {warning}" for warning in view.warnings]
     lines += [view.hint] if view.hint else []
     rows = (

@@ -1,0 +1,84 @@
+"""Several processes at the registry at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from core.audit.models import AuditRecord
+from core.problems import Problem
+from nodes import services
+from nodes.models import Node, Revision
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "http://10.0.0.5:9102"
+
+
+def at_once(number: int, act: Callable[[int], Any]) -> list[Any]:
+    """What each of so many threads got out of `act`, a Problem's code where it was refused."""
+    barrier = Barrier(number)
+
+    def run(index: int) -> Any:
+        try:
+            barrier.wait(5)
+            return act(index)
+        except Problem as problem:
+            return problem.code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(number) as threads:
+        return list(threads.map(run, range(number)))
+
+
+def test_several_processes_that_start_together_write_the_registry_once(
+    write_registry: Any, actor: Any
+) -> None:
+    write_registry({"nodes": {f"n{i}": {"label": "N", "router_url": URL} for i in range(20)}})
+
+    results = at_once(4, lambda _index: services.sync_registry(actor))
+
+    assert sorted(result.created for result in results) == [0, 0, 0, 20]
+    assert Node.objects.count() == Revision.objects.count() == 20
+    assert AuditRecord.objects.count() == 1
+
+
+def test_an_id_is_given_to_one_of_two(actor: Any) -> None:
+    data = {"node_id": "a", "router_url": URL}
+
+    results = at_once(4, lambda _index: services.create_node(data, actor))
+
+    assert results.count("node_exists") == 3
+    assert Node.objects.count() == Revision.objects.count() == 1
+
+
+def test_of_edits_from_one_version_one_is_taken(actor: Any) -> None:
+    services.create_node({"node_id": "a", "router_url": URL}, actor)
+
+    results = at_once(
+        4, lambda index: services.update_node("a", {"label": f"L{index}"}, actor, if_version=1)
+    )
+
+    assert results.count("precondition_failed") == 3
+    assert Node.objects.get().version == 2
+
+
+def test_edits_of_different_fields_are_not_lost(actor: Any) -> None:
+    services.create_node({"node_id": "a", "router_url": URL}, actor)
+    changes: list[dict[str, Any]] = [
+        {"label": "L"},
+        {"role": "edge"},
+        {"env": "dev"},
+        {"tags": ["t"]},
+    ]
+
+    at_once(4, lambda index: services.update_node("a", changes[index], actor))
+
+    assert Node.objects.get().overrides.keys() == {"router_url", "label", "role", "env", "tags"}
+    assert Node.objects.get().version == 5
