@@ -133,6 +133,11 @@ class AnswerProtocol(asyncio.Protocol):
             self.fail(BadResponse("the connection was closed without an answer"))
 
     # --- httptools ---
+    def on_message_begin(self) -> None:
+        """Called by the parser. A second answer in the bytes of the first one was not asked for: never keep that."""
+        if self.ended:
+            self.is_reusable = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser, for trailers too (which are counted and dropped)."""
         self._head_room -= len(name) + len(value) + 4
@@ -145,6 +150,8 @@ class AnswerProtocol(asyncio.Protocol):
         """Called by the parser."""
         if self.ended or self._parser is None:
             raise ValueError("surplus answer")
+        if self._parser.get_http_version() not in ("1.1", "1.0"):
+            self.stop(BadResponse("the answer is not HTTP/1.1"))
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             self._skip_interim(status)
@@ -173,10 +180,9 @@ class AnswerProtocol(asyncio.Protocol):
     def _end(self) -> None:
         parser = self._parser
         self.is_reusable = (
-            bool(
-                parser and parser.should_keep_alive() and not self.until_close and not self._interim
-            )
-            and not self._is_head_request
+            parser is not None
+            and parser.should_keep_alive()
+            and not (self.until_close or self._is_head_request)
         )
         self._finish()
         self.answer_ended()
