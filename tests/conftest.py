@@ -37,11 +37,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What was left out, and why."""
-    for name, tests in _left_out.items():
+    for name, count in _left_out.items():
         reason = services.missing()[name]
-        terminalreporter.write_line(
-            f"left out: {tests} tests that need {name}: {reason}", yellow=True
-        )
+        terminalreporter.write_line(f"left out: {count} that need {name}: {reason}", yellow=True)
 
 
 @pytest.fixture

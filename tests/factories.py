@@ -9,7 +9,8 @@ from typing import Any
 from django.utils import timezone
 
 from core.access.models import Role, User
-from core.access.principals import ROLE_RIGHTS, Principal
+from core.access.principals import ROLE_RIGHTS, Principal, system
+from core.access.services import create_key
 from nodes.models import Node, NodeState, Status
 
 PASSWORD = "correct-horse-battery"
@@ -23,6 +24,14 @@ def make_user(
     return User.objects.create_user(
         username or f"user-{next(_numbers)}", password, role=role, **fields
     )
+
+
+def make_key(*scopes: str, name: str = "") -> str:
+    """An API key with these scopes (`read` where none is named), as its holder sends it."""
+    _row, key = create_key(
+        name or f"key-{next(_numbers)}", scopes or ("read",), None, system("tests")
+    )
+    return key
 
 
 def principal(role: str = Role.ADMIN, name: str = "tester", **fields: Any) -> Principal:

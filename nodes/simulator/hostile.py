@@ -49,7 +49,7 @@ def _body(text: str | bytes) -> Act:
 
 def _online(fields: str) -> Act:
     """A body that begins as a good one and then goes wrong."""
-    return _body('{"online":true,"node_id":"sim","heartbeat_age_s":1,' + fields + "}")
+    return _body('{"online":true,"heartbeat_age_s":1,' + fields + "}")
 
 
 def _script_names() -> bytes:

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.factories import PASSWORD
 from tests.harness.browser import watched_page
 from tests.harness.fleet import running_fleet
 from tests.harness.registry import config_of
@@ -142,6 +143,28 @@ def wait_for_another_cycle(page: Page) -> None:
     """Until the wall has been brought up to date once more."""
     before = page.locator("#fleet").get_attribute("data-as-of")
     expect(page.locator("#fleet")).not_to_have_attribute("data-as-of", str(before), timeout=SOON)
+
+
+def test_the_one_time_login_makes_the_first_admin(launch):
+    console = launch()
+    assert console.login_url
+    with watched_page(console.url) as browser:
+        page = browser.open(console.login_url.removeprefix(console.url))
+        page.get_by_label("User name").fill("olena")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_label("Password, once more").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(r"/ui/$"))
+        expect(page.get_by_label("Account of olena")).to_be_visible()
+
+        page.context.clear_cookies()
+        page.goto(f"{console.url}/ui/login")
+        page.get_by_label("User name").fill("olena")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Account of olena")).to_be_visible()
+        assert browser.complaints == []
+    assert console.get(console.login_url.removeprefix(console.url)).status_code in (404, 410)
 
 
 def test_a_hostile_node_can_do_nothing_to_the_page(launch, tmp_path):
