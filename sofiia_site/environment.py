@@ -7,6 +7,7 @@ at the start (exit status 78, EX_CONFIG) and by `manage.py check`.
 
 from __future__ import annotations
 
+import re
 import secrets
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+
+from core.outbound.errors import UrlRefused
+from core.outbound.urls import parse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 EXIT_UNSAFE = 78
@@ -71,7 +75,8 @@ class _Reader:
         self.faults: list[str] = []
 
     def text(self, name: str, default: str = "") -> str:
-        value = str(self.source.str(name, default=default)).strip()
+        # Not `source.str`: it takes a leading "$" for the name of another variable, and secrets may begin so.
+        value = self.source.ENVIRON.get(name, default).strip()
         if any(ord(char) < 32 or ord(char) == 127 for char in value) or len(value) > 4096:
             self.faults.append(f"{name} holds control characters or is longer than 4096 characters")
             return default
@@ -118,34 +123,80 @@ class _Reader:
         return [item.strip() for item in self.text(name).split(",") if item.strip()]
 
     def url(self, name: str, default: str = "") -> str:
+        """An address that every part of the console reads in the same one way."""
         value = self.text(name, default)
-        if not value:
-            return ""
         try:
-            parts = urlsplit(value)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
-            self.faults.append(f"{name} must be an http:// or https:// address")
+            if value:
+                parse(value)
+        except UrlRefused as exc:
+            self.faults.append(f"{name} is not a usable address: {exc}")
             return default
         return value.rstrip("/")
+
+    def node(self, name: str, default: str) -> str:
+        value = self.text(name, default) or default
+        if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", value):
+            return value
+        self.faults.append(f"{name} must be 1 to 64 letters, digits, '_', '-' or '.'")
+        return default
+
+    def key(self, name: str) -> str:
+        value = self.text(name)
+        if value.isascii() and " " not in value:
+            return value
+        self.faults.append(f"{name} must be ASCII without spaces, as it travels in a header")
+        return ""
+
+    def folder(self, name: str) -> Path | None:
+        value = self.text(name)
+        try:
+            return Path(value).expanduser() if value else None
+        except RuntimeError:
+            self.faults.append(f"{name} names the home of a user that does not exist")
+            return None
+
+    def origins(self, name: str) -> list[str]:
+        """Web origins: scheme, host and port, nothing more; or the one word `*`."""
+        items = self.items(name)
+        for item in items:
+            if item != "*" and not re.fullmatch(
+                r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?", item
+            ):
+                self.faults.append(
+                    f"{name} must list origins such as https://ui.example, separated by commas"
+                )
+                return []
+        return items
+
+    def hosts(self, name: str) -> list[str]:
+        """Host names as they stand in a Host header, without scheme and port."""
+        items = self.items(name)
+        for item in items:
+            if item != "*" and not re.fullmatch(
+                r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-f:]+\]", item
+            ):
+                self.faults.append(f"{name} must list host names without scheme or port")
+                return []
+        return items
 
 
 def read_environment() -> Environment:
     """Read the process environment and an optional `.env` beside `manage.py` (the process wins)."""
+    read = _Reader()
     dotenv = BASE_DIR / ".env"
     if dotenv.is_file():
-        environ.Env.read_env(dotenv)
-    read = _Reader()
+        try:
+            environ.Env.read_env(dotenv, encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            read.faults.append(".env cannot be read as UTF-8 text")
     env = read.choice("ENV", "dev", ("dev", "staging", "prod"))
-    data_dir = Path(read.text("DATA_DIR") or BASE_DIR / "var").expanduser()
+    data_dir = read.folder("DATA_DIR") or BASE_DIR / "var"
     database_url = read.text("DATABASE_URL") or f"sqlite:///{data_dir / 'sofiia.sqlite3'}"
     redis_url = read.text("REDIS_URL")
-    if redis_url and urlsplit(redis_url).scheme not in ("redis", "rediss", "unix"):
+    if redis_url and not _is_service(redis_url, ("redis", "rediss")):
         read.faults.append("REDIS_URL must be a redis:// address")
         redis_url = ""
-    allowed_hosts = read.items("ALLOWED_HOSTS")
+    allowed_hosts = read.hosts("ALLOWED_HOSTS")
     result = Environment(
         env=env,
         base_dir=BASE_DIR,
@@ -154,13 +205,13 @@ def read_environment() -> Environment:
         port=read.integer("PORT", 8002, 1, 65535),
         bind_host=read.text("BIND_HOST", "127.0.0.1"),
         build_id=read.text("BUILD_ID", "local") or "local",
-        node_id=read.text("NODE_ID", "NODA2") or "NODA2",
-        router_node_id=read.text("ROUTER_NODE_ID", "NODA1") or "NODA1",
+        node_id=read.node("NODE_ID", "NODA2"),
+        router_node_id=read.node("ROUTER_NODE_ID", "NODA1"),
         secret_key=read.text("SECRET_KEY"),
-        console_api_key=read.text("SOFIIA_CONSOLE_API_KEY"),
-        supervisor_api_key=read.text("SUPERVISOR_API_KEY"),
+        console_api_key=read.key("SOFIIA_CONSOLE_API_KEY"),
+        supervisor_api_key=read.key("SUPERVISOR_API_KEY"),
         allowed_hosts=allowed_hosts or (list(DEV_HOSTS) if env == "dev" else []),
-        cors_origins=read.items("CORS_ORIGINS"),
+        cors_origins=read.origins("CORS_ORIGINS"),
         database_url=database_url,
         redis_url=redis_url,
         memory_service_url=read.url("MEMORY_SERVICE_URL", "http://localhost:8000"),
@@ -188,22 +239,34 @@ def read_environment() -> Environment:
 
 def _find_config_dir(read: _Reader) -> Path | None:
     """`CONFIG_DIR`, or the first of ./config, <checkout>/config, /etc/sofiia/config with a registry in it."""
-    named = read.text("CONFIG_DIR")
-    if named:
-        path = Path(named).expanduser()
-        if not path.is_dir():
-            read.faults.append("CONFIG_DIR does not name a directory")
-            return None
-        return path
+    named = read.folder("CONFIG_DIR")
+    if named is not None:
+        try:
+            if named.is_dir():
+                return named
+        except OSError:
+            pass  # a name too long to be one
+        read.faults.append("CONFIG_DIR does not name a directory")
+        return None
     for path in (Path.cwd() / "config", BASE_DIR / "config", Path("/etc/sofiia/config")):
         if (path / "nodes_registry.yml").is_file():
             return path
     return None
 
 
+def _is_service(url: str, schemes: Sequence[str]) -> bool:
+    """Whether `url` is an address of one of the schemes, with a host and a port that can be read."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _check_database(result: Environment) -> None:
     scheme = result.database_url.split(":", 1)[0]
-    if scheme not in ("sqlite", "postgres", "postgresql", "psql"):
+    is_server = _is_service(result.database_url, ("postgres", "postgresql", "psql"))
+    if not is_server and not result.database_url.startswith("sqlite://"):
         result.faults.append("DATABASE_URL must be a sqlite:// or postgres:// address")
         result.database_url = "sqlite://:memory:"
         return

@@ -14,6 +14,7 @@ from core.access.principals import system
 from core.access.sessions import issue_first_login
 from core.outbound.guard import get_guard
 from core.policies.loader import PolicyError
+from nodes.models import Node
 from nodes.policy import load_registry
 from nodes.registry import environment_overrides
 from nodes.services import SyncResult, sync_registry
@@ -28,8 +29,11 @@ class CannotStart(Exception):
         self.status = status
 
 
-def read_policies() -> None:
-    """Read every file that steers the console; a bad one stops the start with file, line and column."""
+def read_policies() -> set[str]:
+    """Read every file that steers the console; a bad one stops the start with file, line and column.
+
+    Returns the ids of the nodes that the registry declares.
+    """
     if settings.CONFIG_DIR is None:
         raise CannotStart("no directory with nodes_registry.yml was found; set CONFIG_DIR")
     try:
@@ -37,7 +41,13 @@ def read_policies() -> None:
         get_guard()
     except PolicyError as exc:
         raise CannotStart(str(exc)) from exc
-    _overrides, faults = environment_overrides(os.environ, set(registry.value.nodes))
+    return set(registry.value.nodes)
+
+
+def check_overrides(declared: set[str]) -> None:
+    """Refuse variables that override a node which neither the file nor the database knows, or with nonsense."""
+    known = declared | set(Node.objects.active().values_list("pk", flat=True))
+    _overrides, faults = environment_overrides(os.environ, known)
     if faults:
         raise CannotStart("\n".join(faults))
 
@@ -60,8 +70,9 @@ def prepare(*, may_migrate: bool, web: bool) -> tuple[SyncResult, str | None]:
     """Everything above in order; returns what the registry changed and, at a first start, the one-time token."""
     settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.STATIC_ROOT.mkdir(exist_ok=True)
-    read_policies()
+    declared = read_policies()
     migrate_if_needed(may_migrate)
+    check_overrides(declared)
     return sync_registry(system("start")), issue_first_login() if web else None
 
 

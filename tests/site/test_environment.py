@@ -95,6 +95,19 @@ def test_all_faults_are_told_at_once(read):
         ("CONFIG_DIR", "/does/not/exist"),
         ("AISTALK_ENABLED", "perhaps"),
         ("SECRET_KEY", "x" * 5000),
+        ("REDIS_URL", "redis://[::1"),
+        ("DATABASE_URL", "postgres://u:p@h:abc/x"),
+        ("DATABASE_URL", "postgres://u:p@[::1/x"),
+        ("DATABASE_URL", "sqlyte"),
+        ("CONFIG_DIR", "~nobody9/x"),
+        ("DATA_DIR", "~nobody9/x"),
+        ("CONFIG_DIR", "c" * 4000),
+        ("OLLAMA_URL", "http://2130706433"),
+        ("OLLAMA_URL", "http://user:pass@localhost"),
+        ("NODE_ID", "../x"),
+        ("CORS_ORIGINS", "https://a.example/path"),
+        ("ALLOWED_HOSTS", "http://console.example"),
+        ("SUPERVISOR_API_KEY", "two words"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_a_fault_that_hides_the_value(read, name, value):
@@ -103,6 +116,10 @@ def test_a_value_that_cannot_be_used_is_a_fault_that_hides_the_value(read, name,
     assert len(faults) == 1, faults
     assert name in faults[0]
     assert value not in faults[0] or name == "ENV"
+
+
+def test_a_secret_may_begin_with_a_dollar_sign(read):
+    assert read(SECRET_KEY="$HOME" + "x" * 40).secret_key == "$HOME" + "x" * 40
 
 
 def test_an_unsafe_start_ends_with_78_and_one_line_a_fault(tmp_path):
