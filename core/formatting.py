@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from core.pages import shell_of
+from core.reference import reference
 
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -72,6 +73,19 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def plain(value: Any) -> str:
+    """A setting as people write it: words joined by commas, a dash for nothing."""
+    if value is None or value == "" or value == [] or value == {}:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {item}" for key, item in value.items())
+    return str(value)
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "absolute": absolute,
     "ago": ago,
@@ -80,6 +94,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "iso": iso,
     "milliseconds": milliseconds,
     "percent": percent,
+    "plain": plain,
     "plural": plural,
+    "reference": reference,
     "shell": shell_of,
 }

@@ -108,7 +108,7 @@ def _line(buckets: Sequence[Bucket], step: float, top: float) -> str:
             f"{(i + 0.5) * step:.1f} {_y(buckets[i]['latency_ms']['p50'], top):.1f}"
             for i in stretch
         ]
-        lone = f"h{step / 2:.1f}" if len(points) == 1 else ""
+        lone = "h.01" if len(points) == 1 else ""  # a round cap makes it a dot
         parts.append("M" + "L".join(points) + lone)
     return "".join(parts)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import orjson
 from django.contrib.admin.utils import quote as admin_quote
 
-from core.formatting import absolute, duration, iso, milliseconds, percent
+from core.formatting import absolute, duration, iso, milliseconds, percent, plain
 from nodes import queries
 from nodes.charts import chart
 from nodes.history import RANGES, history
@@ -19,10 +19,9 @@ from nodes.presentation import WORDS, address, name_beside_id, tile
 from nodes.queries import NodeView
 from nodes.registry import EffectiveNode
 
-NOT_REPORTED = "not reported"
 _TRANSITIONS = 30
 _REVISIONS = 20
-_DEFAULT_RANGE = "24h"
+_YOUNG = timedelta(hours=4)
 _SECONDS = frozenset({"poll_interval", "timeout", "stale_after"})
 _URLS = ("monitor_url", "gateway_url", "router_url")
 
@@ -30,7 +29,7 @@ _URLS = ("monitor_url", "gateway_url", "router_url")
 def context(node_id: str, range_name: str, now: datetime) -> dict[str, Any]:
     """Everything for `node.html`. Raises Problem 404."""
     view = queries.node_view(node_id, now)
-    chosen = range_name if range_name in RANGES else _DEFAULT_RANGE
+    chosen = range_name if range_name in RANGES else _default_range(view, now)
     here = address(node_id)
     return {
         "t": tile(view, now),
@@ -52,6 +51,11 @@ def context(node_id: str, range_name: str, now: datetime) -> dict[str, Any]:
         "edit_url": f"/admin/nodes/node/{admin_quote(node_id)}/change/",
         "api_path": f"/api/nodes/{here.rsplit('/', 1)[1]}",
     }
+
+
+def _default_range(view: NodeView, now: datetime) -> str:
+    """A day; an hour for a node that is too young to fill more."""
+    return "1h" if now - view.row.created_at < _YOUNG else "24h"
 
 
 def _pretty(value: Any) -> str:
@@ -136,14 +140,4 @@ def _settings(node: EffectiveNode, names: Any) -> list[tuple[str, str, str]]:
 
 
 def _value_text(name: str, value: Any) -> str:
-    if value is None or value in ("", [], {}):
-        return "–"
-    if name in _SECONDS:
-        return duration(float(value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {item}" for key, item in value.items())
-    return str(value)
+    return duration(float(value)) if name in _SECONDS and value is not None else plain(value)

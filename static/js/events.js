@@ -4,7 +4,7 @@ import { copyText } from "./lib/copy.js";
 import { el, glyph, toast } from "./lib/dom.js";
 import { onKey } from "./lib/keys.js";
 import { loadIndex } from "./lib/pulse.js";
-import { sentence, stateOf } from "./lib/sentences.js";
+import { nodesOf, sentence, stateOf } from "./lib/sentences.js";
 import { stream } from "./lib/stream.js";
 
 const MOST_ROWS = 500;
@@ -58,7 +58,7 @@ function row(frame) {
     el("span", { class: "id" }, frame.id === null ? "" : String(frame.id)),
     el("span", { class: "type" }, frame.type),
     el("span", { class: "what" }, sentence(frame)),
-    el("span", { class: "node" }, frame.node_id ?? ""));
+    el("span", { class: "node" }, nodesOf(frame)));
   item.append(button);
   return item;
 }

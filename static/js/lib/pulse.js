@@ -15,7 +15,7 @@ let summary = null;
 /** Show the counts of the fleet, and say in the tab's title and icon when something is wrong. */
 export function showSummary(counts) {
   summary = counts;
-  const words = [el("span", {}, el("b", {}, String(counts.total ?? 0)), counts.total === 1 ? " node:" : " nodes:")];
+  const words = [el("span", {}, el("b", {}, String(counts.total ?? 0)), el("span", { class: "w" }, counts.total === 1 ? " node:" : " nodes:"))];
   for (const state of ORDER) {
     if (!counts[state]) continue;
     words.push(el("span", { title: state }, `${counts[state]} `, glyph(state), el("span", { class: "visually-hidden" }, ` ${state}`)));
@@ -38,7 +38,7 @@ function sentence() {
   const since = stream.lostAt ? duration((Date.now() - stream.lostAt) / 1000) : "";
   switch (stream.state) {
     case "live":
-      return stream.transport === "WebSocket" ? `stream live ${duration(stream.silenceS)}` : `stream live ${duration(stream.silenceS)}, over SSE`;
+      return `live ${duration(stream.silenceS)}${stream.transport === "WebSocket" ? "" : ", over SSE"}`;
     case "stale":
       return `Nothing came in for ${duration(stream.silenceS)}; showing what was known then, asking again`;
     case "ended":
@@ -60,6 +60,7 @@ function draw() {
   part("mark").textContent = isUp ? "✓" : "✗";
   const text = sentence();
   if (part("say").textContent !== text) part("say").textContent = text;
+  part("stream").hidden = stream.state !== "live";
   drawAction();
   dressTab();
 }

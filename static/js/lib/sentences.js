@@ -16,8 +16,28 @@ function named(nodes) {
   return said.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
+const RANK = ["offline", "degraded", "unknown", "maintenance", "online"];
+/** The nodes of a cycle, worst first. */
+function changedNodes(data) {
+  const rank = (node) => { const at = RANK.indexOf(node?.status); return at < 0 ? RANK.length : at; };
+  return list(data.changed).toSorted((a, b) => rank(a) - rank(b));
+}
+
+/** What the node column says: the node that the event is about, or how many there are. */
+export function nodesOf(frame) {
+  if (frame.node_id) return frame.node_id;
+  const changed = list(frame.data?.changed);
+  return changed.length === 1 ? text(changed[0]?.node_id) : changed.length ? `${changed.length} nodes` : "";
+}
+
+function nodeChanged(data) {
+  const change = data.change !== null && typeof data.change === "object" ? Object.keys(data.change) : [];
+  const fields = change.length ? `: ${change.slice(0, 6).map(word).join(", ")}${change.length > 6 ? " …" : ""}` : "";
+  return `${text(data.node_id)} was ${word(data.action) || "changed"}${data.action === "created" ? "" : fields}${data.by ? ` by ${text(data.by)}` : ""}`;
+}
+
 function nodesStatus(data) {
-  const changed = list(data.changed);
+  const changed = changedNodes(data);
   const summary = data.summary ?? {};
   const counts = ["online", "degraded", "offline", "unknown"]
     .filter((state) => summary[state]).map((state) => `${summary[state]} ${state}`).join(", ");
@@ -28,8 +48,8 @@ function nodesStatus(data) {
 }
 
 function worst(data) {
-  const states = list(data.changed).map((node) => node?.status);
-  return ["offline", "degraded", "unknown", "maintenance", "online"].find((state) => states.includes(state)) ?? "info";
+  const state = changedNodes(data)[0]?.status;
+  return STATES.has(state) ? state : "info";
 }
 
 const RUN_STATES = { succeeded: "online", failed: "offline", lost: "offline", timed_out: "degraded", cancelled: "paused" };
@@ -37,6 +57,7 @@ const SEVERITIES = { critical: "offline", page: "offline", warning: "degraded", 
 
 const SENTENCES = {
   "nodes.status": nodesStatus,
+  "node.changed": nodeChanged,
   "ops.run": (data) => `${word(data.task)} ${word(data.status)}${data.progress?.total ? `, ${text(data.progress.done)} of ${text(data.progress.total)}` : ""}`,
   "chat.message": (data) => text(data.text),
   "chat.reply": (data) => `${text(data.text)}${data.latency_ms ? ` (${Math.round(data.latency_ms)} ms)` : ""}`,
