@@ -166,9 +166,7 @@ class ApiKeyAdmin(AuditedAdmin):
             "key": obj,
             "plaintext": request.new_key,  # type: ignore[attr-defined]
         }
-        response = TemplateResponse(request, "admin/access/apikey/created.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "admin/access/apikey/created.html", context)
 
     @admin.action(description="Revoke selected API keys")
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

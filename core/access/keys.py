@@ -29,7 +29,7 @@ from core.problems import Problem
 logger = logging.getLogger("core.access")
 
 _FORM = re.compile(r"sofiia_([0-9a-f]{12})_([a-z2-7]{40})")
-MAX_LENGTH = 512
+MAX_LENGTH = 4096
 #: A key that is revoked in another process is dead here after at most this long.
 MAX_AGE_S = 1.0
 #: An unknown id makes the table be read again, so that a key made a moment ago elsewhere works; but not more often.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connections
 from django.test import Client
 
 from core.access import services, sessions
@@ -36,6 +38,13 @@ def scope(
         "headers": [(k.replace("_", "-").encode(), v.encode("latin-1")) for k, v in given.items()],
     }
     return made if kind == "websocket" else {**made, "method": method}
+
+
+@pytest.fixture(autouse=True)
+async def no_connection_is_left(transactional_db: None) -> AsyncIterator[None]:
+    """The thread behind `sync_to_async` outlives the test; PostgreSQL keeps a database that somebody holds."""
+    yield
+    await sync_to_async(connections.close_all)()
 
 
 @pytest.fixture
