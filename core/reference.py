@@ -124,7 +124,7 @@ def _type(schema: Schema) -> tuple[str, str]:
         name = str(schema["$ref"]).rsplit("/", 1)[-1]
         return name, name
     if "enum" in schema:
-        return " | ".join(str(value) or '""' for value in schema["enum"]), ""
+        return " | ".join(str(value) for value in schema["enum"] if value != ""), ""
     if "const" in schema:
         return str(schema["const"]), ""
     for choice in ("anyOf", "oneOf", "allOf"):

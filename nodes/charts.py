@@ -65,8 +65,8 @@ def chart(buckets: Sequence[Bucket], range_name: str) -> Chart:
             for i, bucket in enumerate(buckets)
             if bucket["failed"]
         ),
-        ceiling=milliseconds(top),
-        middle=milliseconds(top / 2),
+        ceiling=milliseconds(top) if _stretches(buckets) else "",
+        middle=milliseconds(top / 2) if _stretches(buckets) else "",
         times=_times(buckets, form),
         slots=tuple(_slot(bucket, i * step, step, form) for i, bucket in enumerate(buckets)),
         words=_words(buckets, range_name),
