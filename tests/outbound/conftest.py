@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import uvloop
 
 from core.outbound.engine import Response, fetch
 from core.outbound.guard import Guard
@@ -25,6 +26,11 @@ LOOPBACK = NetworkAllowlist.model_validate(
         }
     }
 )
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Everything here holds on both loops: tests and commands use asyncio's, `serve` uses uvloop."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 class Hostile:

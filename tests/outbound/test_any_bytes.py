@@ -2,6 +2,7 @@
 
 import asyncio
 
+import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,12 +19,13 @@ PIECES = st.sampled_from(
      b"3\r\nabc\r\n", b"0\r\n\r\n", b"abc", b"\x00", b"HTTP/1.1 101 S\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n"]
 )  # fmt: skip
 ANSWERS = st.lists(st.one_of(PIECES, st.binary(max_size=40)), max_size=8)
+LOOPS = st.sampled_from([asyncio.run, uvloop.run])
 LIMITS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @LIMITS
-@given(ANSWERS, st.booleans())
-def test_fetch_never_fails_in_another_way(parts, then_reset):
+@given(ANSWERS, st.booleans(), LOOPS)
+def test_fetch_never_fails_in_another_way(parts, then_reset, run_on):
     async def run() -> None:
         async with saying(*parts, then_reset=then_reset) as server:
             try:
@@ -40,12 +42,12 @@ def test_fetch_never_fails_in_another_way(parts, then_reset):
             assert isinstance(answer, Response)
             assert len(answer.body) <= 100
 
-    asyncio.run(run())
+    run_on(run())
 
 
 @LIMITS
-@given(ANSWERS, st.booleans())
-def test_a_stream_never_fails_in_another_way(parts, then_reset):
+@given(ANSWERS, st.booleans(), LOOPS)
+def test_a_stream_never_fails_in_another_way(parts, then_reset, run_on):
     async def run() -> None:
         async with saying(*parts, then_reset=then_reset) as server:
             limits = Limits(total_s=2, max_bytes=100)
@@ -57,4 +59,4 @@ def test_a_stream_never_fails_in_another_way(parts, then_reset):
             except OutboundError:
                 return
 
-    asyncio.run(run())
+    run_on(run())
