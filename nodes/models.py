@@ -7,6 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
+from core.fields import FastJSONField
+
 
 class Status(models.TextChoices):
     """What the console says of a node."""
@@ -34,8 +36,8 @@ class Node(models.Model):
     """
 
     node_id = models.CharField(max_length=64, primary_key=True)
-    declared = models.JSONField(null=True, blank=True, editable=False)
-    overrides = models.JSONField(default=dict, blank=True)
+    declared = FastJSONField(null=True, blank=True, editable=False)
+    overrides = FastJSONField(default=dict, blank=True)
     maintenance_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -62,7 +64,7 @@ class NodeState(models.Model):
         Node, on_delete=models.CASCADE, primary_key=True, related_name="state"
     )
     status = models.CharField(max_length=16, choices=Status, default=Status.UNKNOWN)
-    reasons = models.JSONField(default=list)
+    reasons = FastJSONField(default=list)
     since = models.DateTimeField(default=timezone.now)
     probed_at = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField(null=True)
@@ -71,13 +73,11 @@ class NodeState(models.Model):
     error = models.CharField(max_length=200, null=True)  # noqa: DJ001  null = no error
     failures = models.PositiveIntegerField(default=0)  # consecutive
     successes = models.PositiveIntegerField(default=0)  # consecutive
-    telemetry = models.JSONField(default=dict)  # normalised, see nodes.telemetry
+    telemetry = FastJSONField(default=dict)  # normalised, see nodes.telemetry
     raw = models.TextField(default="")  # the body as it came, cut at a cap
-    recent = models.JSONField(
-        default=list
-    )  # last 40 probes: [unix seconds, latency ms or null, mark]
-    open_buckets = models.JSONField(default=dict)  # per resolution, see nodes.history
-    uptime = models.JSONField(default=dict)  # closed part of 24h/7d/30d, see nodes.history
+    recent = FastJSONField(default=list)  # last 40 probes: [unix seconds, latency ms or null, mark]
+    open_buckets = FastJSONField(default=dict)  # per resolution, see nodes.history
+    uptime = FastJSONField(default=dict)  # closed part of 24h/7d/30d, see nodes.history
     updated_at = models.DateTimeField(default=timezone.now)
 
     paused = models.BooleanField(default=False)
@@ -121,7 +121,7 @@ class NodeBucket(models.Model):
     failed = models.PositiveIntegerField()
     degraded = models.PositiveIntegerField()
     unknown = models.PositiveIntegerField()
-    latency = models.JSONField()  # sketch, see nodes.history
+    latency = FastJSONField()  # sketch, see nodes.history
 
     class Meta:
         constraints: ClassVar = [
@@ -139,7 +139,7 @@ class Transition(models.Model):
     ts = models.DateTimeField()
     before = models.CharField(max_length=16)
     after = models.CharField(max_length=16)
-    reasons = models.JSONField(default=list)
+    reasons = FastJSONField(default=list)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["node", "-ts"], name="transition_node_ts")]
@@ -155,7 +155,7 @@ class Revision(models.Model):
     version = models.PositiveIntegerField()
     ts = models.DateTimeField(default=timezone.now)
     actor = models.CharField(max_length=96)
-    change = models.JSONField(default=dict)  # {field: [before, after]}
+    change = FastJSONField(default=dict)  # {field: [before, after]}
 
     class Meta:
         ordering: ClassVar = ["-version"]

@@ -6,6 +6,8 @@ from typing import Any
 
 import environ
 
+from sofiia_site import SERVICE as SERVICE
+from sofiia_site import VERSION as VERSION
 from sofiia_site.environment import BASE_DIR as BASE_DIR
 from sofiia_site.environment import read_environment
 from sofiia_site.logging import logging_config

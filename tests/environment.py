@@ -8,3 +8,4 @@ _OURS = ("ENV", "PORT", "BIND_HOST", "SECRET_KEY", "SOFIIA_CONSOLE_API_KEY", "AL
 for _name in [name for name in os.environ if name in _OURS or name.startswith("NODES_")]:
     del os.environ[_name]
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="sofiia-tests-")
+os.mkdir(os.path.join(os.environ["DATA_DIR"], "static"))
