@@ -10,6 +10,7 @@ from typing import Any, cast
 import orjson
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -190,7 +191,16 @@ def answer(request: HttpRequest, problem: Problem) -> HttpResponse:
     return response
 
 
+def database_unavailable() -> Problem:
+    """503 while the database does not answer: our own trouble, and it passes."""
+    detail = "The database does not answer just now."
+    return Problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
+
+
 def _failed(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, OperationalError | InterfaceError):
+        logger.error("the database failed: %s", type(exception.__cause__ or exception).__name__)
+        return answer(request, database_unavailable())
     logger.error("unhandled", exc_info=exception, extra={"request_id": request_id(request)})
     return answer(request, Problem(500, "internal_error", FAILED_HERE))
 

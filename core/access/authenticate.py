@@ -17,6 +17,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.handlers.asgi import ASGIRequest
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
@@ -34,7 +35,7 @@ from core.access.origins import (
 )
 from core.access.principals import ROLE_RIGHTS, Principal, Right, unauthenticated
 from core.audit.refusals import record_refusal
-from core.problems import Problem
+from core.problems import Problem, database_unavailable
 
 _READ_ONLY = frozenset({Right.READ})
 _EVERYTHING = frozenset(Right)
@@ -255,8 +256,11 @@ def _user_of(request: HttpRequest, session_key: str) -> User | None:
     """The active user of a living session whose password has not changed since."""
     if not hasattr(request, "session"):
         request.session = open_session(session_key)
-    user = request.user if hasattr(request, "user") else get_user(request)
-    return user if isinstance(user, User) and user.is_active else None
+    try:
+        user = request.user if hasattr(request, "user") else get_user(request)
+        return user if isinstance(user, User) and user.is_active else None
+    except DatabaseError as exc:
+        raise database_unavailable() from exc
 
 
 def open_session(session_key: str) -> SessionBase:

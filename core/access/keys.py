@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from core.access.models import ApiKey
 from core.access.principals import Right
-from core.problems import Problem
+from core.problems import database_unavailable
 
 logger = logging.getLogger("core.access")
 
@@ -131,12 +131,7 @@ class KeyTable:
             try:
                 keys = list(ApiKey.objects.usable(timezone.now()))
             except DatabaseError as exc:
-                raise Problem(
-                    503,
-                    "database_unavailable",
-                    "Keys cannot be checked just now.",
-                    headers={"Retry-After": "2"},
-                ) from exc
+                raise database_unavailable() from exc
             self._rows = {key.key_id: _known(key) for key in keys}
             self._peppers = peppers()
             self._loaded_at = began

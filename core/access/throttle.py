@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import logging
 import math
 import threading
 import time
 from datetime import datetime, timedelta
 
+from django.db import DatabaseError
 from django.db.models import F
 from django.utils import timezone
 
 from core.access.models import Throttle
 from core.metrics import THROTTLED
 from core.problems import Problem
+
+logger = logging.getLogger("core.access")
 
 WINDOW = timedelta(minutes=5)
 KEY_FAILURES = 7
@@ -32,8 +36,14 @@ _full: dict[str, float] = {}
 
 
 def count_wrong_key(address: str) -> None:
-    """Count a wrong key. Raises 429 from the eighth on; a right key is never asked about."""
-    _take(f"key@{_network(address)}", KEY_FAILURES, "key")
+    """Count a wrong key. Raises 429 from the eighth on; a right key is never asked about.
+
+    While the database is away nothing is counted: the key is refused all the same.
+    """
+    try:
+        _take(f"key@{_network(address)}", KEY_FAILURES, "key")
+    except DatabaseError:
+        logger.warning("a wrong key was not counted: the database failed")
 
 
 def count_password_try(username: str, address: str) -> None:
