@@ -7,8 +7,6 @@ The first JSON object wins. A node that refuses or does not answer is asked noth
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -19,15 +17,14 @@ from typing import Any, Literal, cast
 from core.outbound import Purpose, errors
 from core.outbound.engine import Response, fetch
 from core.safe_json import UnsafeJson, dumps, loads
+from nodes.bodies import plain_word, salvage, shown
 from nodes.telemetry import Telemetry, normalise, printable
 
 MAX_BODY = 256 * 1024
-RAW_CAP = 4096
 #: A node that answered on a later path is asked for /monitor/status again every so many probes.
 FULL_ORDER_EVERY = 20
 _HEADERS = ((b"accept", b"application/json"), (b"user-agent", b"sofiia-console"))
 _LEAST_S = 0.01
-_MAX_DIGITS = 400
 
 Part = Literal["monitor", "gateway", "router"]
 Source = Literal["monitor", "healthz", "health", "none"]
@@ -96,26 +93,38 @@ def _attempts(target: ProbeTarget) -> Iterator[_Attempt]:
         yield _Attempt(router, "router", "/health", "health")
 
 
+def _is_of(attempt: _Attempt, target: ProbeTarget) -> bool:
+    """Whether the attempt is still one of the target's: addresses can be edited."""
+    if attempt.base_url == target.base_url:
+        return attempt.part == target.base_part
+    return attempt.part == "router" and attempt.base_url == target.router_url
+
+
 class PathMemory:
     """Which path of a node answered last, so that a node without /monitor/status costs one request and not five."""
 
     def __init__(self) -> None:
         self._worked: dict[str, tuple[_Attempt, int]] = {}
 
-    def order(self, target: ProbeTarget) -> list[_Attempt]:
+    def order(self, target: ProbeTarget) -> Iterator[_Attempt]:
         """All paths, the one that worked first, except every FULL_ORDER_EVERYth time."""
-        attempts = list(_attempts(target))
         worked, uses = self._worked.get(target.node_id, (None, 0))
-        if worked is None or worked not in attempts or uses >= FULL_ORDER_EVERY - 1:
-            self._worked.pop(target.node_id, None)
-            return attempts
-        self._worked[target.node_id] = worked, uses + 1
-        return [worked, *(attempt for attempt in attempts if attempt != worked)]
+        if worked is not None and (uses >= FULL_ORDER_EVERY - 1 or not _is_of(worked, target)):
+            del self._worked[target.node_id]
+            worked = None
+        if worked is not None:
+            self._worked[target.node_id] = worked, uses + 1
+            yield worked
+        for attempt in _attempts(target):
+            if attempt != worked:
+                yield attempt
 
     def remember(self, target: ProbeTarget, attempt: _Attempt) -> None:
         """`attempt` gave the node's answer."""
         worked, _uses = self._worked.get(target.node_id, (None, 0))
-        if attempt != worked:
+        if attempt.source == "monitor":
+            self._worked.pop(target.node_id, None)
+        elif attempt != worked:
             self._worked[target.node_id] = attempt, 0
 
     def forget(self, node_id: str) -> None:
@@ -237,7 +246,7 @@ def _refusal(target: ProbeTarget, attempt: _Attempt, response: Response) -> Prob
         path=attempt.path,
         latency_ms=_rounded(response.total_ms),
         http_status=response.status,
-        raw=_raw(response.body),
+        raw=shown(response.body),
         error=f"{attempt.part.capitalize()} answered {response.status}{hint}",
         expected=attempt.part,
     )
@@ -250,9 +259,9 @@ def _read(target: ProbeTarget, attempt: _Attempt, response: Response) -> ProbeRe
         body = loads(response.body, max_bytes=MAX_BODY)
     except UnsafeJson as error:
         complaints.append(f"{attempt.path} {error.reason}")
-        body = _salvage(response.body)
+        body = salvage(response.body)
         if body is None and attempt.source != "monitor":
-            body = _plain_word(response)
+            body = plain_word(response.body)
             complaints = [] if body else complaints
     if not isinstance(body, dict):
         looks_meant = response.body.lstrip()[:1] == b"{"
@@ -266,7 +275,7 @@ def _read(target: ProbeTarget, attempt: _Attempt, response: Response) -> ProbeRe
         path=attempt.path,
         latency_ms=_rounded(response.total_ms),
         http_status=response.status,
-        raw=_raw(response.body),
+        raw=shown(response.body),
         telemetry=telemetry,
         complaints=(*complaints, *wrong),
         expected=_part_at(attempt, target),
@@ -281,38 +290,6 @@ def _part_at(attempt: _Attempt, target: ProbeTarget) -> Part:
     if target.gateway_url and base == target.gateway_url.rstrip("/"):
         return "gateway"
     return attempt.part
-
-
-def _salvage(data: bytes) -> dict[str, Any] | None:
-    """The object in a body that is JSON but for its values (NaN, endless numbers, keys given twice), or None.
-
-    What comes out is still hostile; `normalise` takes single checked fields out of it.
-    """
-    try:
-        value = json.loads(data, parse_int=_bounded_int, parse_float=_bounded_float)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _bounded_int(digits: str) -> float:
-    return int(digits) if len(digits) <= 18 else float("inf")
-
-
-def _bounded_float(digits: str) -> float:
-    return float(digits) if len(digits) <= _MAX_DIGITS else float("nan")
-
-
-_WORD = re.compile(rb"\s{0,8}[A-Za-z]{1,32}[.!]?\s{0,8}")
-
-
-def _plain_word(response: Response) -> dict[str, Any] | None:
-    """`/healthz` in the way of Kubernetes: a bare "ok" or nothing at all, with status 200. A web page is not that."""
-    if not response.body.strip():
-        return {}
-    if not _WORD.fullmatch(response.body):
-        return None
-    return {"status": response.body.decode("ascii").strip().rstrip(".!").lower()}
 
 
 def _with_remarks(answer: ProbeResult, passed: list[_PassedOver]) -> ProbeResult:
@@ -334,7 +311,7 @@ def _no_status(target: ProbeTarget, passed: list[_PassedOver]) -> ProbeResult:
         path=last.attempt.path,
         latency_ms=_rounded(last.response.total_ms),
         http_status=last.response.status,
-        raw=_raw(passed[0].response.body),
+        raw=shown(passed[0].response.body),
         error=(
             f"Bad status report: {unreadable}"
             if unreadable
@@ -342,11 +319,6 @@ def _no_status(target: ProbeTarget, passed: list[_PassedOver]) -> ProbeResult:
         )[:200],
         expected=last.attempt.part,
     )
-
-
-def _raw(body: bytes) -> str:
-    """The body for people, in a form that every database takes."""
-    return body[:RAW_CAP].decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _rounded(latency_ms: float) -> float:
@@ -397,7 +369,7 @@ async def _ask_self(target: ProbeTarget) -> ProbeResult:
         path="self",
         latency_ms=_rounded(latency_ms),
         http_status=200,
-        raw=_raw(body),
+        raw=shown(body),
         telemetry=telemetry,
         complaints=tuple(complaints),
     )
