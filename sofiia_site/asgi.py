@@ -1,7 +1,10 @@
 """The ASGI application: edge, then WebSocket and streams, then Django."""
 
 import os
+import warnings
 
+# Static files are small and read whole; Django warns about each because whitenoise opens them as plain files.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sofiia_site.settings")
 
 import django

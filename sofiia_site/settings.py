@@ -75,7 +75,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_AUTOREFRESH = False
+WHITENOISE_AUTOREFRESH = ENVIRONMENT.is_dev  # files may change under a running dev console
 WHITENOISE_MAX_AGE = 0  # revalidated by date: an upgrade never mixes old and new modules
 
 # --- data ----------------------------------------------------------------------------------------------------------
