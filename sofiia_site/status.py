@@ -47,7 +47,12 @@ def _local() -> dict[str, Any]:
     result: dict[str, Any] = {
         "database": base.as_dict(),
         "channel_layer": channel_layer().as_dict(),
-        "poller": {"ok": False, "last_cycle_at": None, "interval_s": None},
+        "poller": {
+            "ok": False,
+            "last_cycle_at": None,
+            "interval_s": None,
+            "error": "the database is away",
+        },
         "worker": {"ok": None, "queued": 0, "running": 0, "error": "this version runs no tasks"},
         "nodes": _NO_COUNTS,
         "backends": backends(),
