@@ -7,7 +7,7 @@ import warnings
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sofiia_site.settings")
 
-import django
+import django  # noqa: E402
 
 django.setup()
 
