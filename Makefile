@@ -15,16 +15,15 @@ test: .venv/dev.ok
 	@$(VENV)/python -m tests.run
 
 check: .venv/dev.ok
-	$(VENV)/ruff check .
-	$(VENV)/ruff format --check .
-	$(VENV)/mypy .
-	$(VENV)/lint-imports
-	$(VENV)/python manage.py check
-	$(VENV)/python manage.py makemigrations --check --dry-run
+	$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy . && $(VENV)/lint-imports
+	$(VENV)/python manage.py check && $(VENV)/python manage.py makemigrations --check --dry-run
 
 format: .venv/dev.ok
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
+
+bench: .venv/dev.ok
+	@$(VENV)/python -m bench
 
 lock:
 	for name in base dev; do uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \

@@ -178,7 +178,7 @@ def client(name: str, url: str) -> None:
 
 def run(name: str, url: str, extra: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as data_dir:
-        done = subprocess.run(  # noqa: S603  # ourselves
+        done = subprocess.run(  # ourselves
             [sys.executable, __file__, "--client", name, "--url", url],
             env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{extra}", "DATA_DIR": data_dir},
             stdout=subprocess.PIPE,
@@ -189,7 +189,7 @@ def run(name: str, url: str, extra: str) -> dict[str, float]:
 
 
 def compare(extra: str) -> None:
-    server = subprocess.Popen(  # noqa: S603  # ourselves
+    server = subprocess.Popen(  # ourselves
         [sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True
     )
     try:
@@ -228,7 +228,7 @@ def main() -> None:
     else:
         with tempfile.TemporaryDirectory() as folder:
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder]
-            subprocess.run([*pip, "aiohttp==3.14.5"], check=True)  # noqa: S603  # a fixed list
+            subprocess.run([*pip, "aiohttp==3.14.5"], check=True)  # a fixed list
             compare(folder)
 
 

@@ -1,11 +1,24 @@
-"""Django's admin, dressed as part of the console."""
+"""Django's admin, dressed as part of the console. People come in and go out by the console's own doors."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+
+from core.access import sessions
 
 
 class SofiiaAdminSite(AdminSite):
-    """Open to the role admin only."""
+    """Open to the role admin only.
+
+    Login, logout and password change of Django's own would pass by the throttle and the audit.
+    """
 
     site_header = "Sofiia"
     site_title = "Sofiia admin"
@@ -15,3 +28,18 @@ class SofiiaAdminSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """Active users with the role admin."""
         return bool(request.user.is_active and getattr(request.user, "is_staff", False))
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The console's login page, which leads back here."""
+        target = sessions.safe_next(request.GET.get("next"), "/admin/")
+        return redirect(f"/ui/login?next={quote(target)}")
+
+    @method_decorator(require_POST)
+    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The console's logout."""
+        sessions.logout(request)
+        return redirect("/ui/login")
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The console's settings page."""
+        return redirect("/ui/settings")

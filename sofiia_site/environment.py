@@ -42,6 +42,7 @@ class Environment:
     node_id: str
     router_node_id: str
     secret_key: str
+    secret_key_fallbacks: list[str]
     console_api_key: str
     supervisor_api_key: str
     allowed_hosts: list[str]
@@ -76,7 +77,7 @@ class _Reader:
 
     def text(self, name: str, default: str = "") -> str:
         # Not `source.str`: it takes a leading "$" for the name of another variable, and secrets may begin so.
-        value = self.source.ENVIRON.get(name, default).strip()
+        value = str(self.source.ENVIRON.get(name, default)).strip()
         if any(ord(char) < 32 or ord(char) == 127 for char in value) or len(value) > 4096:
             self.faults.append(f"{name} holds control characters or is longer than 4096 characters")
             return default
@@ -208,6 +209,7 @@ def read_environment() -> Environment:
         node_id=read.node("NODE_ID", "NODA2"),
         router_node_id=read.node("ROUTER_NODE_ID", "NODA1"),
         secret_key=read.text("SECRET_KEY"),
+        secret_key_fallbacks=read.items("SECRET_KEY_FALLBACKS"),
         console_api_key=read.key("SOFIIA_CONSOLE_API_KEY"),
         supervisor_api_key=read.key("SUPERVISOR_API_KEY"),
         allowed_hosts=allowed_hosts or (list(DEV_HOSTS) if env == "dev" else []),

@@ -18,6 +18,7 @@ ENVIRONMENT = read_environment()
 ENV = ENVIRONMENT.env
 DEBUG = False  # a stack trace never reaches a client, in dev neither
 SECRET_KEY = ENVIRONMENT.secret_key
+SECRET_KEY_FALLBACKS = ENVIRONMENT.secret_key_fallbacks
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts
 DATA_DIR = ENVIRONMENT.data_dir
 CONFIG_DIR = ENVIRONMENT.config_dir

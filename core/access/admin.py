@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -173,3 +174,6 @@ class ApiKeyAdmin(AuditedAdmin):
         """End the selected keys now."""
         for key_id in queryset.values_list("key_id", flat=True):
             services.revoke_key(key_id, request.principal)  # type: ignore[attr-defined]
+
+# There are no groups: the role decides everything.
+admin.site.unregister(Group)
