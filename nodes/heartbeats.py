@@ -45,7 +45,7 @@ def beats(recent: Sequence[Sequence[Any]]) -> Beats:
     rows = recent[-BARS:]
     marks = [row[2] for row in rows]
     bars = [
-        paths[_LEVELS[int(latency)] if latency and latency < _CEILING_MS else _missing(latency)]
+        paths[_LEVELS[int(latency)] if latency and 0 < latency < _CEILING_MS else _missing(latency)]
         for paths, (_, latency, _mark) in zip(_PATHS[BARS - len(rows) :], rows, strict=True)
     ]
     if marks.count("o") == len(marks):
@@ -54,7 +54,7 @@ def beats(recent: Sequence[Sequence[Any]]) -> Beats:
 
 
 def _missing(latency: float | None) -> int:
-    return HEIGHT if latency else _FLOOR
+    return HEIGHT if latency and latency > 0 else _FLOOR
 
 
 def _by_kind(marks: Sequence[str], bars: Sequence[str]) -> Beats:

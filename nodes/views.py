@@ -36,8 +36,8 @@ def wall(request: HttpRequest) -> HttpResponse:
 @page()
 def tiles(request: HttpRequest) -> HttpResponse:
     """The fleet as a fragment. With `since` only the tiles that were written after it."""
-    since = parse_datetime(request.GET.get("since", "")[:40].replace(" ", "+"))
-    response = render(request, "_fleet.html", _fleet_context(request, since))
+    context = _fleet_context(request, _moment(request.GET.get("since", "")))
+    response = render(request, "_fleet.html", context)
     response["Cache-Control"] = "no-store"
     return response
 
@@ -67,6 +67,15 @@ def probe(request: HttpRequest, node_id: str) -> HttpResponse:
     queries.node_view(node_id)
     async_to_sync(prober.probe_now)(node_id)
     return redirect(f"{address(node_id)}?probed=1")
+
+
+def _moment(text: str) -> datetime | None:
+    """A time with its zone; None for anything else. A plus that nobody encoded arrives as a space."""
+    try:
+        when = parse_datetime(text[:40].replace(" ", "+"))
+    except ValueError:
+        return None
+    return when if when is not None and when.tzinfo is not None else None
 
 
 def _fleet_context(request: HttpRequest, since: datetime | None) -> dict[str, Any]:
