@@ -35,11 +35,15 @@ class SofiiaAdminSite(AdminSite):
         return redirect(f"/ui/login?next={quote(target)}")
 
     @method_decorator(require_POST)
-    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def logout(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: Any = None
+    ) -> HttpResponse:
         """The console's logout."""
         sessions.logout(request)
         return redirect("/ui/login")
 
-    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: Any = None
+    ) -> HttpResponse:
         """The console's settings page."""
         return redirect("/ui/settings")
