@@ -127,7 +127,8 @@ def _band(buckets: Sequence[Bucket], step: float, top: float) -> str:
 
 def _failure_height(bucket: Bucket) -> int:
     """From a tick to the whole height, by the share of probes that failed."""
-    return max(12, round(HEIGHT * bucket["failed"] / bucket["probes"]))
+    share: float = bucket["failed"] / bucket["probes"]
+    return max(12, round(HEIGHT * share))
 
 
 def _times(buckets: Sequence[Bucket], form: str) -> tuple[str, ...]:

@@ -61,10 +61,9 @@ def _by_kind(marks: Sequence[str], bars: Sequence[str]) -> Beats:
     kinds: dict[str, list[str]] = {"o": [], "d": [], "f": [], "u": []}
     for place, (mark, bar) in enumerate(zip(marks, bars, strict=True), BARS - len(marks)):
         kinds.get(mark, kinds["u"]).append(_PATHS[place][HEIGHT] if mark == "f" else bar)
-    return Beats(
-        *("".join(kind) for kind in kinds.values()),
-        words=_words([len(kind) for kind in kinds.values()]),
-    )
+    ok, degraded, failed, unknown = ("".join(kind) for kind in kinds.values())
+    counts = [len(kind) for kind in kinds.values()]
+    return Beats(ok, degraded, failed, unknown, words=_words(counts))
 
 
 def _words(counts: Sequence[int]) -> str:

@@ -131,7 +131,7 @@ def _pairs(values: Mapping[str, str] | None) -> str | None:
 
 def _settings(node: EffectiveNode, names: Any) -> list[tuple[str, str, str]]:
     """(name, value, source) of fields; the source is empty where nobody gave a value."""
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     for name in names:
         sourced = node.fields[name]
         given = sourced.value not in (None, "", [], {})

@@ -159,7 +159,7 @@ def _settings(
     principal = _principal(request)
     manages_keys = principal.has(Right.ADMIN) and principal.kind != "anonymous"
     keys = queries.keys_page(limit=_KEYS_SHOWN)[0] if manages_keys else []
-    context = {
+    context: dict[str, Any] = {
         "principal": principal,
         "console_url": request.build_absolute_uri("/").rstrip("/"),
         "environment": settings.ENVIRONMENT,
