@@ -158,13 +158,24 @@ def _divide(
         if claim is None:
             postponed.append((now + _AFTER_A_FAULT, row.pk))
             continue
-        missed = row.next_probe_at < now - timedelta(seconds=claim.interval_s)
-        late += missed or row.probed_at is None
-        if late > CATCH_UP and (missed or row.probed_at is None):
+        is_late = _is_late(row, claim, now)
+        late += is_late
+        if is_late and late > CATCH_UP:
             postponed.append((next_slot(row.pk, claim.interval_s, now), row.pk))
         else:
             claims.append(claim)
     return claims, postponed
+
+
+def _is_late(row: NodeState, claim: Claim, now: datetime) -> bool:
+    """Whether a node missed a whole slot, or is new and was never given one."""
+    if row.next_probe_at < now - timedelta(seconds=claim.interval_s):
+        return True
+    before = row.next_probe_at - timedelta(seconds=10 * _SAME_SLOT_S)
+    slot = next_slot(row.pk, claim.interval_s, before)
+    return row.probed_at is None and abs(slot - row.next_probe_at) > 10 * timedelta(
+        seconds=_SAME_SLOT_S
+    )
 
 
 def _claim_for(state: NodeState, worker_id: str, now: datetime) -> Claim | None:

@@ -158,3 +158,14 @@ def test_after_a_pause_of_ours_the_fleet_does_not_come_all_at_once():
     ]
     assert max(slots) <= 30.01
     assert len({int(slot / 3) for slot in slots if slot > 0}) >= 10
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_new_nodes_are_spread_once_and_then_probed_at_their_slots():
+    add_nodes(200, probed_at=None)
+    now = timezone.now()
+    first = claim_due(256, "a", now)
+    assert len(first) == CATCH_UP
+    waiting = 200 - CATCH_UP
+    later = claim_due(256, "a", now + timedelta(seconds=29.9))
+    assert len([claim for claim in later if claim.fence == 1]) >= 0.95 * waiting
