@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import log
-from typing import Any
+from typing import Any, NamedTuple
 
 BARS = 40
 PITCH = 4
+_KINDS = ("o", "d", "f")
 HEIGHT = 20
 _FLOOR = 3
 #: Latencies from 1 ms to this many fill the scale. It is logarithmic and the same for every node: 12 ms looks calm
@@ -29,8 +29,7 @@ _PATHS = [
 _LEVELS = [_level(latency_ms) for latency_ms in range(_CEILING_MS + 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Beats:
+class Beats(NamedTuple):
     """Path data by kind, newest at the right; `words` says the same to a screen reader."""
 
     ok: str
@@ -58,12 +57,16 @@ def _missing(latency: float | None) -> int:
 
 
 def _by_kind(marks: Sequence[str], bars: Sequence[str]) -> Beats:
-    kinds: dict[str, list[str]] = {"o": [], "d": [], "f": [], "u": []}
-    for place, (mark, bar) in enumerate(zip(marks, bars, strict=True), BARS - len(marks)):
-        kinds.get(mark, kinds["u"]).append(_PATHS[place][HEIGHT] if mark == "f" else bar)
-    ok, degraded, failed, unknown = ("".join(kind) for kind in kinds.values())
-    counts = [len(kind) for kind in kinds.values()]
-    return Beats(ok, degraded, failed, unknown, words=_words(counts))
+    pairs = list(zip(marks, bars, strict=True))
+    counts = [marks.count(kind) for kind in _KINDS]
+    ok, degraded = (
+        "".join([bar for mark, bar in pairs if mark == kind]) if marks.count(kind) else ""
+        for kind in _KINDS[:2]
+    )
+    tall = [_PATHS[i][HEIGHT] for i, mark in enumerate(marks, BARS - len(marks)) if mark == "f"]
+    unknown = [bar for mark, bar in pairs if mark not in _KINDS]
+    words = _words((*counts, len(unknown)))
+    return Beats(ok, degraded, "".join(tall), "".join(unknown), words)
 
 
 def _words(counts: Sequence[int]) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from core.formatting import day, duration, iso, milliseconds, percent, plural
@@ -24,8 +23,7 @@ WORDS = {
 _SILENT = frozenset({"offline", "unknown"})
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
+class Tile(NamedTuple):
     """One node on the wall. `state` is a status or `paused`; times are RFC 3339; what is not known is empty."""
 
     id: str
