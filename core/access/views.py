@@ -38,7 +38,7 @@ def login(request: HttpRequest) -> HttpResponse:
     """The login page; afterwards on to `next`, when that is a page of this console."""
     target = sessions.safe_next(request.POST.get("next") or request.GET.get("next"))
     if request.method != "POST":
-        if request.user.is_authenticated:
+        if request.user.is_authenticated and not _is_beyond(request, target):
             return HttpResponseRedirect(target)
         return render(request, "login.html", _login_context(target, request))
     form = LoginForm(request.POST)
@@ -52,12 +52,18 @@ def login(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(target)
 
 
+def _is_beyond(request: HttpRequest, target: str) -> bool:
+    """Whether the administration sent somebody here whose role does not reach it; sending them back would be a circle."""
+    return target.startswith("/admin") and not getattr(request.user, "is_staff", False)
+
+
 def _login_context(target: str, request: HttpRequest) -> dict[str, Any]:
     return {
         "next": target,
         "username": request.POST.get("username", "")[:64],
         "error": "",
         "is_out": "out" in request.GET,
+        "is_beyond": request.user.is_authenticated and _is_beyond(request, target),
         "is_open": settings.ENVIRONMENT.is_dev,
     }
 

@@ -80,6 +80,13 @@ def test_who_is_logged_in_does_not_see_the_form_again(as_role):
     assert (response.status_code, response.headers["Location"]) == (302, "/ui/events")
 
 
+def test_who_may_not_administer_is_not_sent_round_in_circles(as_role):
+    response = as_role("operator").get("/admin/", follow=True)
+
+    assert response.status_code == 200
+    assert "may not administer" in response.content.decode()
+
+
 def test_logging_out_ends_the_session_and_needs_a_post(as_role):
     client = as_role("viewer")
 
