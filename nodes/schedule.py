@@ -28,7 +28,7 @@ from nodes.registry import EffectiveNode, effective
 logger = logging.getLogger("sofiia.poller")
 
 #: A lease outlives the probe by this much: the time to write a result down, with a busy database.
-LEASE_MARGIN = timedelta(seconds=15)
+LEASE_MARGIN = timedelta(seconds=5)
 #: So many nodes that are new, or missed a whole slot, are probed at once; more of them wait for their own slots.
 CATCH_UP = 16
 #: A slot that begins this soon is the one that is being served.

@@ -12,7 +12,7 @@ from tests.harness.waiting import eventually
 
 QUICK = {"NODES_POLL_INTERVAL_SEC": "1", "NODES_PROBE_TIMEOUT_SEC": "1"}
 #: A probe that died with its poller is taken over when its lease has run out: its time-out and a margin.
-LEASE_S = 20
+LEASE_S = 12
 EXPECTED = {
     "honest": {"online", "degraded"},  # one in ten keeps its alerts in memory
     "edge": {"online"},
