@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ _UNREADABLE = {"code": "unreadable", "message": "what was stored of this event c
 class Frame:
     """One stored event, encoded: `message` for a WebSocket, `sse` for a stream of server-sent events."""
 
-    __slots__ = ("_mentions", "_sse", "id", "message", "node_id", "size", "type")
+    __slots__ = ("_mentions", "_sse", "_wire", "id", "message", "node_id", "size", "type")
 
     def __init__(self, row: Row) -> None:
         text, mentions = _encode(row)
@@ -27,11 +28,20 @@ class Frame:
         self.size = len(text)
         self._mentions = mentions
         self._sse: dict[str, Any] | None = None
+        self._wire: bytes | None = None
 
     @property
     def text(self) -> str:
         """The JSON object of the contract."""
         return self.message["text"]
+
+    @property
+    def wire(self) -> bytes:
+        """The text frame of RFC 6455 as a server sends it: whole, unmasked, uncompressed."""
+        if self._wire is None:
+            payload = self.text.encode()
+            self._wire = _frame_head(len(payload)) + payload
+        return self._wire
 
     @property
     def sse(self) -> dict[str, Any]:
@@ -54,6 +64,14 @@ def stamp(moment: datetime) -> str:
 def now() -> str:
     """The present as `stamp`."""
     return stamp(datetime.now(UTC))
+
+
+def _frame_head(length: int) -> bytes:
+    if length < 126:
+        return struct.pack("!BB", 0x81, length)
+    if length < 65_536:
+        return struct.pack("!BBH", 0x81, 126, length)
+    return struct.pack("!BBQ", 0x81, 127, length)
 
 
 def readable(data: str) -> dict[str, Any]:

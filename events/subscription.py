@@ -62,6 +62,7 @@ class Subscription:
         """Give the next frames of the log to a client at rest; returns how many were handed over."""
         wanted = self.filter
         everything = wanted.passes_all
+        give = self.connection.give
         given = 0
         for frame in fresh:
             if frame.id <= self.cursor:
@@ -69,7 +70,8 @@ class Subscription:
             self.cursor = frame.id
             if everything or wanted.wants(frame):
                 given += 1
-                if not self._offer(self.connection.give(frame)):
+                sending = give(frame)
+                if sending is not None and not self._offer(sending):
                     break
         if given and everything:
             self.shown_at = time.monotonic()
@@ -138,7 +140,9 @@ class Subscription:
             for frame in page.frames:
                 self.cursor = frame.id
                 if self.filter.wants(frame):
-                    await self._send(self.connection.give(frame))
+                    sending = self.connection.give(frame)
+                    if sending is not None:
+                        await self._send(sending)
                     EVENTS_DELIVERED.inc()
             if self.filter.passes_all:
                 self.shown_at = time.monotonic()

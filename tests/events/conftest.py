@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import uvicorn
 from asgiref.sync import sync_to_async
+from django.db import connections
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -108,7 +109,14 @@ async def serve() -> AsyncIterator[Server]:
 
 
 @pytest.fixture
-async def server(transactional_db: None) -> AsyncIterator[Server]:
+async def elsewhere(transactional_db: None) -> AsyncIterator[None]:
+    """For tests whose `sync_to_async` code uses the database: its thread gives the connection back."""
+    yield
+    await sync_to_async(connections.close_all)()
+
+
+@pytest.fixture
+async def server(elsewhere: None) -> AsyncIterator[Server]:
     async with serve() as running:
         yield running
 

@@ -8,58 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
-import socket
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-ROOT = Path(__file__).resolve().parents[2]
-WRITERS, PUBLISHES, READERS = 4, 250, 3
-SEED = os.environ.get("SEED", "1")
+from tests.events.processes import SEED, Processes, until
 
-
-class Processes:
-    """Python processes on one database."""
-
-    def __init__(self, database_url: str) -> None:
-        self.port = _free_port()
-        self._running: list[subprocess.Popen[str]] = []
-        self._environment = {
-            **os.environ,
-            "DATA_DIR": tempfile.mkdtemp(prefix="sofiia-writers-"),
-            "DATABASE_URL": database_url,
-        }
-        self.start("manage.py", "migrate", "-v0", "--skip-checks").wait()
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, text=True
-        )  # fmt: skip
-        self._running.append(process)
-        return process
-
-    def serve(self) -> subprocess.Popen[str]:
-        return self.start("-m", "tests.events.stream_server", str(self.port))
-
-    def write(self, number: int) -> subprocess.Popen[str]:
-        return self.start("-m", "tests.events.writer", f"{SEED}-{number}", str(PUBLISHES))
-
-    def stop(self) -> None:
-        for process in self._running:
-            process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+WRITERS, READERS = 4, 3
 
 
 @pytest.fixture
@@ -103,16 +63,16 @@ async def _publish_and_read(processes: Processes, *, kill_server: bool) -> None:
     url = f"ws://127.0.0.1:{processes.port}/ws/events"
     readers = [Reader(url, random.Random(f"{SEED}-reader-{n}")) for n in range(READERS)]
     tasks = [asyncio.create_task(reader.read()) for reader in readers]
-    await _until(lambda: all(reader.connections for reader in readers))
+    await until(lambda: all(reader.connections for reader in readers))
     writers = [processes.write(number) for number in range(WRITERS)]
     if kill_server:
-        await _until(lambda: len(readers[0].ids) > 300)
+        await until(lambda: len(readers[0].ids) > 300)
         server.kill()
         processes.serve()
     outputs = await asyncio.gather(*(asyncio.to_thread(w.communicate) for w in writers))
     committed = sorted(id for output, _ in outputs for id in json.loads(output))
     with suppress(TimeoutError):  # the comparison below says more
-        await _until(lambda: all(r.ids and r.ids[-1] >= committed[-1] for r in readers), 30)
+        await until(lambda: all(r.ids and r.ids[-1] >= committed[-1] for r in readers), 30)
     for task in tasks:
         task.cancel()
     for reader in readers:
@@ -128,14 +88,3 @@ async def test_every_committed_event_arrives_once_and_in_order(processes):
 @pytest.mark.slow
 async def test_also_when_the_server_is_killed_meanwhile(processes):
     await _publish_and_read(processes, kill_server=True)
-
-
-async def _until(condition, timeout: float = 60) -> None:
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]

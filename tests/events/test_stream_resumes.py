@@ -103,7 +103,7 @@ async def test_since_zero_is_the_whole_log(server, append_many):
         assert [frame["id"] for frame in await frames.take(3)] == ids
 
 
-async def test_a_reader_that_retention_overtakes_is_told(transactional_db, append_many):
+async def test_a_reader_that_retention_overtakes_is_told(elsewhere, append_many):
     """The cut falls between two of its pages."""
     ids = await append_many(600)
     hub = Hub()
