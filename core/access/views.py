@@ -151,7 +151,7 @@ def create_key(request: HttpRequest) -> HttpResponse:
 def revoke_key(request: HttpRequest, key_id: str) -> HttpResponse:
     """End a key."""
     services.revoke_key(key_id, _principal(request))
-    return redirect("/ui/settings#keys")
+    return redirect("/ui/settings#api-keys")
 
 
 def _settings(

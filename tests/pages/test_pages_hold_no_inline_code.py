@@ -24,9 +24,11 @@ class Inline(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.ids: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
+        self.ids += [given["id"]] if "id" in given else []
         is_data = given.get("type", "").endswith("json")
         if tag == "style" or (tag == "script" and "src" not in given and not is_data):
             self.found.append(f"<{tag}>")
@@ -43,6 +45,14 @@ def test_no_page_has_inline_code_or_strangers(as_role, fleet, path):
     parser.feed(as_role("admin").get(path).content.decode())
 
     assert parser.found == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_id_is_given_once(as_role, fleet, path):
+    parser = Inline()
+    parser.feed(as_role("admin").get(path).content.decode())
+
+    assert sorted(parser.ids) == sorted(set(parser.ids))
 
 
 def test_the_check_itself_sees_inline_code():
