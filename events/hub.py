@@ -18,8 +18,10 @@ from weakref import WeakKeyDictionary
 from django.db import Error
 
 from core.access.authenticate import still_valid
+from core.access.keys import KEYS
 from core.access.origins import is_loopback_address
 from core.metrics import EVENTS_DELIVERED, STREAM_CLIENTS, STREAM_DROPPED
+from core.problems import Problem
 from events import doorbell, queries
 from events.frames import Frame
 from events.reader import Reader
@@ -87,6 +89,7 @@ class Hub:
         self._task: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._shut = False
+        self._is_blind = False  # the database does not answer
         self._revalidated_at = 0.0
 
     @property
@@ -206,7 +209,8 @@ class Hub:
                 self._warm.set()
             while fresh := await self._live.run(_frames_after, self._ring.top):
                 if any(frame.type == "audit" for frame in fresh):
-                    await self._revalidate()  # a revocation is audited: nothing after it goes out
+                    KEYS.forget()  # a revocation is audited: nothing after it goes out
+                    await self._revalidate()
                 before = self._ring.top
                 self._ring.extend(fresh)
                 self.last_event_at = time.monotonic()
@@ -215,12 +219,15 @@ class Hub:
                     break
             if time.monotonic() - self._revalidated_at > REVALIDATE_EVERY_S:
                 await self._revalidate()
-        except Error as exc:
-            logger.warning("events cannot be read: %s", type(exc).__name__)
+        except (Error, Problem) as exc:  # still_valid tells a database that is away as a Problem
+            if not self._is_blind:
+                logger.warning("events cannot be read, trying on: %s", type(exc).__name__)
+            self._is_blind = True
             return False
         except Exception:  # the loop that everybody depends on must not end
             logger.exception("looking for events failed")
             return False
+        self._is_blind = False
         return True
 
     async def _fan_out(self, before: int, fresh: Sequence[Frame]) -> None:

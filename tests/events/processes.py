@@ -47,8 +47,11 @@ class Processes:
     def serve(self) -> subprocess.Popen[str]:
         return self.start("-m", "tests.events.stream_server", str(self.port))
 
-    def write(self, number: int, publishes: int = PUBLISHES) -> subprocess.Popen[str]:
-        return self.start("-m", "tests.events.writer", f"{SEED}-{number}", str(publishes))
+    def write(
+        self, number: int, publishes: int = PUBLISHES, pause_s: float = 0
+    ) -> subprocess.Popen[str]:
+        arguments = (f"{SEED}-{number}", str(publishes), str(pause_s))
+        return self.start("-m", "tests.events.writer", *arguments)
 
     def stop(self) -> None:
         for process in self._running:

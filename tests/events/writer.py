@@ -1,4 +1,4 @@
-"""A process that publishes: `python -m tests.events.writer SEED COUNT`. Prints the ids that it committed."""
+"""A process that publishes: `python -m tests.events.writer SEED COUNT [PAUSE_S]`. Prints the ids that it committed."""
 
 from __future__ import annotations
 
@@ -41,9 +41,12 @@ def publish(chance: random.Random, number: int) -> list[int]:
     return ids
 
 
-def main(seed: str, count: str) -> None:
+def main(seed: str, count: str, pause_s: str = "0") -> None:
     chance = random.Random(seed)
-    ids = [id for number in range(int(count)) for id in publish(chance, number)]
+    ids = []
+    for number in range(int(count)):
+        ids += publish(chance, number)
+        time.sleep(float(pause_s))
     print(json.dumps(ids))
 
 
