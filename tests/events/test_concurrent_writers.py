@@ -75,6 +75,7 @@ async def _publish_and_read(processes: Processes, *, kill_server: bool) -> None:
         await until(lambda: all(r.ids and r.ids[-1] >= committed[-1] for r in readers), 30)
     for task in tasks:
         task.cancel()
+    await asyncio.wait(tasks)
     for reader in readers:
         assert reader.ids == committed
         assert reader.connections > 3

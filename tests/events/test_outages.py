@@ -62,6 +62,7 @@ async def _delays(processes: Processes, client: ClientConnection) -> list[float]
     committed = json.loads(output)
     await until(lambda: set(delays) >= set(committed))
     reading.cancel()
+    await asyncio.wait([reading])
     return list(delays.values())
 
 
