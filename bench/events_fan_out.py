@@ -100,7 +100,7 @@ async def measure(name: str, app: Any, publish: Callable[[], Any], clients: int)
     port = listener.getsockname()[1]
     child = multiprocessing.Process(target=count_frames, args=(port, clients, ready, stop, counted))
     child.start()
-    while not ready.is_set():  # noqa: ASYNC110  another process's event
+    while not ready.is_set():
         await asyncio.sleep(0.05)
     await asyncio.sleep(1)
     began, cpu = time.perf_counter(), time.process_time()
@@ -110,7 +110,7 @@ async def measure(name: str, app: Any, publish: Callable[[], Any], clients: int)
     await asyncio.sleep(1)
     cpu = time.process_time() - cpu
     stop.set()
-    while child.is_alive():  # noqa: ASYNC110
+    while child.is_alive():
         await asyncio.sleep(0.05)
     expected = clients * RATE * SECONDS
     each = cpu / max(counted.value, 1) * 1e6

@@ -10,7 +10,10 @@ HTTP_REQUESTS = Counter(
     "sofiia_http_requests", "Requests answered", ["method", "status"], registry=REGISTRY
 )
 HTTP_SECONDS = Histogram(
-    "sofiia_http_request_seconds", "Time to the end of the answer", buckets=_SHORT, registry=REGISTRY
+    "sofiia_http_request_seconds",
+    "Time to the end of the answer",
+    buckets=_SHORT,
+    registry=REGISTRY,
 )
 PROBES = Counter("sofiia_probes", "Probes ended", ["outcome"], registry=REGISTRY)
 PROBE_SECONDS = Histogram(
@@ -20,15 +23,16 @@ PROBE_LAG = Histogram(
     "sofiia_probe_start_lag_seconds", "How late probes started", buckets=_SHORT, registry=REGISTRY
 )
 OUTBOUND_REFUSED = Counter(
-    "sofiia_outbound_refused", "Connections that the network policy refused", ["purpose"], registry=REGISTRY
+    "sofiia_outbound_refused",
+    "Connections that the network policy refused",
+    ["purpose"],
+    registry=REGISTRY,
 )
 EVENTS_APPENDED = Counter("sofiia_events_appended", "Events written", ["type"], registry=REGISTRY)
 EVENTS_DELIVERED = Counter(
     "sofiia_events_delivered", "Frames handed to stream clients", registry=REGISTRY
 )
-STREAM_CLIENTS = Gauge(
-    "sofiia_stream_clients", "Open event streams", ["kind"], registry=REGISTRY
-)
+STREAM_CLIENTS = Gauge("sofiia_stream_clients", "Open event streams", ["kind"], registry=REGISTRY)
 STREAM_DROPPED = Counter(
     "sofiia_stream_dropped", "Streams closed by the console", ["reason"], registry=REGISTRY
 )

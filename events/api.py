@@ -126,7 +126,8 @@ def append_events(request: HttpRequest, events: EventIn | list[EventIn]) -> Stat
     if not 1 <= len(given) <= MAX_AT_ONCE:
         detail = f"From 1 to {MAX_AT_ONCE} events at once."
         raise Problem(422, "invalid", detail, errors=[{"path": "body", "message": detail}])
-    ids = services.append_many([NewEvent(**event.model_dump()) for event in given])
+    principal: Principal = request.principal  # type: ignore[attr-defined]
+    ids = services.ingest([NewEvent(**event.model_dump()) for event in given], principal)
     return Status(201, {"ids": ids})
 
 

@@ -175,5 +175,6 @@ class ApiKeyAdmin(AuditedAdmin):
         for key_id in queryset.values_list("key_id", flat=True):
             services.revoke_key(key_id, request.principal)  # type: ignore[attr-defined]
 
+
 # There are no groups: the role decides everything.
 admin.site.unregister(Group)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ logger = logging.getLogger("sofiia.serve")
 PARTS = ("web", "poller", "scheduler")
 #: Everything has to be over within ten seconds of the signal.
 DRAIN_S = 8.0
+MAX_FILES = 65_536
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,20 @@ def serve(plan: Plan) -> int:
         return serve_with_daphne(plan.parts)
     import uvloop
 
+    _raise_file_limit()
     # What was imported never becomes garbage; a collection need not walk it while requests wait.
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(plan, listener))
+
+
+def _raise_file_limit() -> None:
+    """Every stream is a descriptor; the usual soft limit of 1,024 would end the fan-out early."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen() -> socket.socket:

@@ -7,6 +7,7 @@ import json
 import pytest
 from django.test import Client
 
+from core.audit.models import AuditRecord
 from events import queries
 from events.models import Event
 from events.services import NewEvent, append, append_many
@@ -141,3 +142,14 @@ def test_what_is_no_event_is_refused_whole(writer, event):
 
 def test_appending_needs_the_right(api, console_key):
     assert post(api, {"type": "x"}).status_code == 401
+
+
+def test_who_sent_which_ids_is_one_audit_record(writer):
+    body = [{"type": "deploy.done", "data": {}}, {"type": "deploy.seen", "data": {}}]
+    ids = post(writer, body).json()["ids"]
+
+    record = AuditRecord.objects.filter(action="event.append").get()
+    detail = json.loads(record.detail)
+    assert [detail["first_id"], detail["last_id"]] == ids
+    assert detail["types"] == ["deploy.done", "deploy.seen"]
+    assert record.actor_kind == "bootstrap"
