@@ -12,6 +12,8 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from core.access import sessions
+from core.outbound.guard import get_guard
+from sofiia_site.clients import is_within
 
 
 class SofiiaAdminSite(AdminSite):
@@ -26,8 +28,10 @@ class SofiiaAdminSite(AdminSite):
     site_url = "/ui/"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Active users with the role admin."""
-        return bool(request.user.is_active and getattr(request.user, "is_staff", False))
+        """Active users with the role admin, from where the network policy lets them."""
+        admits = get_guard().allowlist.ingress.admin
+        is_admin = request.user.is_active and getattr(request.user, "is_staff", False)
+        return bool(is_admin and is_within(request.META["REMOTE_ADDR"], admits))
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The console's login page, which leads back here."""

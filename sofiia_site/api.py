@@ -60,7 +60,7 @@ api = Api(
     description="Errors are RFC 9457 problem details. Times are RFC 3339 in UTC.",
     urls_namespace="api",
     docs_url=None,
-    openapi_url="/openapi.json",
+    openapi_url=None,  # served by a view that asks for the right to read
     renderer=OrjsonRenderer(),
 )
 problems.install(api)

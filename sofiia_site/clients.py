@@ -17,7 +17,7 @@ def client_of(scope: MutableMapping[str, Any], trusted: Sequence[Network]) -> tu
     """
     peer = (scope.get("client") or ("", 0))[0]
     scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
-    if not _is_trusted(peer, trusted):
+    if not is_within(peer, trusted):
         return peer, scheme
     forwarded = _values(scope, b"x-forwarded-for")
     protos = _values(scope, b"x-forwarded-proto")
@@ -29,17 +29,18 @@ def client_of(scope: MutableMapping[str, Any], trusted: Sequence[Network]) -> tu
             address = str(ipaddress.ip_address(candidate))
         except ValueError:
             break
-        if not _is_trusted(address, trusted):
+        if not is_within(address, trusted):
             break
     return address, scheme
 
 
-def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+def is_within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether the address lies in one of the networks; what is no address lies in none."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(parsed in network for network in trusted if network.version == parsed.version)
+    return any(parsed in network for network in networks if network.version == parsed.version)
 
 
 def _values(scope: MutableMapping[str, Any], name: bytes) -> list[str]:

@@ -13,10 +13,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
+import orjson
 from django.http.request import split_domain_port, validate_host
 
 from core.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from core.problems import Problem, send_problem
+from core.problems import CONTENT_TYPE, Problem, send_problem
 from sofiia_site.clients import Network, client_of
 from sofiia_site.cors import CorsPolicy
 
@@ -34,13 +35,13 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _HEADER_NAME = re.compile(rb"[a-z0-9!#$%&'*+^`|~-]+")
 #: Written by this layer or by a server's own quirks; a client's copy is dropped.
 _OURS = frozenset({b"daphne-root-path", b"x-request-id", b"x-sofiia-scheme"})
-MAX_BODY = 2 * 1024 * 1024
+MAX_BODY = 1024 * 1024
 
 _CSP = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     b"connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_SECURITY: Headers = [
+SECURITY_HEADERS: Headers = [
     (b"content-security-policy", _CSP),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -94,6 +95,7 @@ class Edge:
         address, scheme = client_of(scope, self.trusted_proxies())
         headers += [(b"x-request-id", request_id), (b"x-sofiia-scheme", scheme.encode())]
         port = (scope.get("client") or ("", 0))[1]
+        scope["sofiia_peer"] = (scope.get("client") or ("", 0))[0]
         scope.update(headers=headers, root_path="", client=(address, port), sofiia_client=address)
         scope["sofiia_request_id"] = request_id.decode()
         return scope
@@ -106,18 +108,23 @@ class Edge:
         return bool(domain) and validate_host(domain, self.allowed_hosts)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self._check(scope)
+            await self.app(scope, receive, send)
+        except Problem as problem:
+            await _deny_handshake(scope, send, problem)
+
+    def _check(self, scope: Scope) -> None:
+        """Raise a Problem for a request that nobody behind this layer should see."""
         if not self._host_is_known(scope):
-            await send({"type": "websocket.close", "code": 4400})
-            return
-        await self.app(scope, receive, send)
+            raise Problem(400, "unknown_host", "This console does not answer to that host name.")
+        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            raise Problem(400, "bad_request", "The address holds a NUL character.")
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         reply = _Reply(send, scope, self.cors.headers_for(scope))
         try:
-            if not self._host_is_known(scope):
-                raise Problem(
-                    400, "unknown_host", "This console does not answer to that host name."
-                )
+            self._check(scope)
             if self.cors.is_preflight(scope):
                 await reply.send(
                     {
@@ -138,6 +145,25 @@ class Edge:
             )
         finally:
             reply.count()
+
+
+async def _deny_handshake(scope: Scope, send: Send, problem: Problem) -> None:
+    """Answer a handshake with an error: with headers and a body where the server can, else by a plain 403."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 4400})
+        return
+    body = orjson.dumps(problem.body(scope["sofiia_request_id"]))
+    headers = [
+        (b"content-type", CONTENT_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-request-id", scope["sofiia_request_id"].encode()),
+        *SECURITY_HEADERS,
+    ]
+    await send(
+        {"type": "websocket.http.response.start", "status": problem.status, "headers": headers}
+    )
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
@@ -181,7 +207,7 @@ class _Reply:
         headers = [(name.lower(), value) for name, value in given if name.lower() != b"server"]
         present = {name for name, _ in headers}
         request_id = self._scope["sofiia_request_id"].encode()
-        ours = [*_SECURITY, (b"x-request-id", request_id), (b"cache-control", b"no-store")]
+        ours = [*SECURITY_HEADERS, (b"x-request-id", request_id), (b"cache-control", b"no-store")]
         if (b"x-sofiia-scheme", b"https") in self._scope["headers"]:
             ours.append(_HSTS)
         headers += [(name, value) for name, value in ours if name not in present]

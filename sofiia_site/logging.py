@@ -57,6 +57,17 @@ class ConsoleFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+class StrangersNoise(logging.Filter):
+    """Drops what anybody outside can make uvicorn say at will; the second is said of every handshake we deny on purpose."""
+
+    MESSAGES = frozenset(
+        {"Invalid HTTP request received.", "ASGI callable returned without completing handshake."}
+    )
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.msg not in self.MESSAGES
+
+
 def logging_config(log_format: str) -> dict[str, Any]:
     """`LOGGING` for Django: everything to standard error, one format."""
     formatter = JsonFormatter if log_format == "json" else ConsoleFormatter
@@ -64,6 +75,7 @@ def logging_config(log_format: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": formatter}},
+        "filters": {"strangers": {"()": StrangersNoise}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
@@ -72,6 +84,7 @@ def logging_config(log_format: str) -> dict[str, Any]:
             "django.request": {"level": "ERROR"},
             "django.security": {"level": "ERROR"},
             "uvicorn": {"level": "WARNING"},
+            "uvicorn.error": {"filters": ["strangers"]},
             "httpx": {"level": "WARNING"},
         },
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 from core.outbound.guard import get_guard
+from core.problems import Problem
 from events.consumers import EventStreamConsumer
 from events.sse import event_stream
 from sofiia_site.cors import CorsPolicy
@@ -20,17 +22,43 @@ HTTP_SHORTCUTS: dict[str, App] = {"/api/events/stream": event_stream}
 WEBSOCKETS: dict[str, App] = {"/ws/events": EventStreamConsumer()}
 
 
+#: Every request in Django holds a thread; more wait in line, and not for ever.
+DJANGO_AT_ONCE = 40
+DJANGO_WAIT_S = 5.0
+#: A supervisor's questions do not stand in line.
+NEVER_WAIT = frozenset({"/api/health", "/healthz", "/readyz"})
+_places = asyncio.Semaphore(DJANGO_AT_ONCE)
+
+
 async def http(scope: Any, receive: Any, send: Any) -> None:
     """Django, but for the paths that are answered in front of it."""
-    await HTTP_SHORTCUTS.get(scope["path"], django_application)(scope, receive, send)
+    path = scope["path"]
+    if path in HTTP_SHORTCUTS:
+        await HTTP_SHORTCUTS[path](scope, receive, send)
+    elif path in NEVER_WAIT:
+        await django_application(scope, receive, send)
+    else:
+        await _in_line(scope, receive, send)
+
+
+async def _in_line(scope: Any, receive: Any, send: Any) -> None:
+    try:
+        async with asyncio.timeout(DJANGO_WAIT_S):
+            await _places.acquire()
+    except TimeoutError:
+        detail = "Too many requests wait here already."
+        raise Problem(503, "busy", detail, headers={"Retry-After": "2"}) from None
+    try:
+        await django_application(scope, receive, send)
+    finally:
+        _places.release()
 
 
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
-    """The event stream; any other path is closed before the handshake ends."""
+    """The event stream; any other path is refused before the handshake ends."""
     consumer = WEBSOCKETS.get(scope["path"])
     if consumer is None:
-        await send({"type": "websocket.close", "code": 4404})
-        return
+        raise Problem(404, "not_found", "There is no WebSocket at this path.")
     await consumer(scope, receive, send)
 
 

@@ -76,6 +76,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 WHITENOISE_AUTOREFRESH = ENVIRONMENT.is_dev  # files may change under a running dev console
 WHITENOISE_MAX_AGE = 0  # revalidated by date: an upgrade never mixes old and new modules
 
@@ -89,13 +90,13 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE none did. WAL lets readers go on beside the one writer.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": 5,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
     }
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
 else:
     DATABASES["default"].setdefault("OPTIONS", {}).update(
-        pool={"min_size": 1, "max_size": 20, "timeout": 10},
+        pool={"min_size": 1, "max_size": 20, "timeout": 3},
         options="-c statement_timeout=30000 -c lock_timeout=10000",
     )
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True

@@ -7,7 +7,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from core import upstreams
 from core.outbound import Purpose
@@ -17,7 +17,7 @@ from nodes.models import Node
 from nodes.queries import fleet
 from nodes.registry import effective
 from sofiia_site import SERVICE, VERSION
-from sofiia_site.backends import backends
+from sofiia_site.backends import backends, database_name
 from sofiia_site.lifecycle import LIFECYCLE
 from sofiia_site.readiness import channel_layer, database, poller
 
@@ -41,31 +41,49 @@ def health() -> dict[str, Any]:
     return {"status": "ok", **identity()}
 
 
-def _local() -> dict[str, Any]:
-    """What the database knows; with a broken one, what is known without it."""
-    base = database()
-    result: dict[str, Any] = {
-        "database": base.as_dict(),
-        "channel_layer": channel_layer().as_dict(),
+def _without_database(error: str) -> dict[str, Any]:
+    """What is known when the database does not answer."""
+    return {
+        "database": {"ok": False, "engine": database_name(), "latency_ms": None, "error": error},
         "poller": {
             "ok": False,
             "last_cycle_at": None,
             "interval_s": None,
             "error": "the database is away",
         },
-        "worker": {"ok": None, "queued": 0, "running": 0, "error": "this version runs no tasks"},
         "nodes": _NO_COUNTS,
-        "backends": backends(),
-        "parity": None,
         "router_url": "",
     }
+
+
+def _ask_database() -> dict[str, Any]:
+    base = database()
     if not base.ok:
-        return result
+        return _without_database(base.detail["error"])
     try:
-        result.update(poller=poller().as_dict(), nodes=fleet().summary, router_url=router_url())
+        return {
+            "database": base.as_dict(),
+            "poller": poller().as_dict(),
+            "nodes": fleet().summary,
+            "router_url": router_url(),
+        }
     except DatabaseError as exc:
-        result["database"].update(ok=False, error=type(exc).__name__)
-    return result
+        return _without_database(type(exc).__name__)
+    finally:
+        connection.close()
+
+
+async def _local() -> dict[str, Any]:
+    """What the database knows, waited for no longer than a service beside us.
+
+    In a thread of its own: the request's own thread would hold the reply back until the database has answered.
+    """
+    asking = asyncio.ensure_future(sync_to_async(_ask_database, thread_sensitive=False)())
+    try:
+        return await asyncio.wait_for(asyncio.shield(asking), upstreams.DEADLINE_S)
+    except TimeoutError:
+        asking.add_done_callback(lambda done: done.exception())
+        return _without_database(f"no answer within {upstreams.DEADLINE_S:g} s")
 
 
 def router_url() -> str:
@@ -91,7 +109,7 @@ async def _aistalk() -> dict[str, Any]:
 async def full_status() -> dict[str, Any]:
     """The whole report. Upstreams are asked at the same time; one that is down is reported, not waited for."""
     environment = settings.ENVIRONMENT
-    local = await sync_to_async(_local)()
+    local, layer = await asyncio.gather(_local(), sync_to_async(channel_layer)())
     router, memory, ollama, models, aistalk = await asyncio.gather(
         _router(local.pop("router_url")),
         upstreams.ask(environment.memory_service_url, ["/health"], Purpose.MEMORY),
@@ -110,6 +128,10 @@ async def full_status() -> dict[str, Any]:
         "memory": memory.as_dict(),
         "ollama": {**ollama.as_dict(), "models": _model_names(models)},
         "aistalk": aistalk,
+        "channel_layer": layer.as_dict(),
+        "worker": {"ok": None, "queued": 0, "running": 0, "error": "this version runs no tasks"},
+        "backends": backends(),
+        "parity": None,
         **local,
     }
 

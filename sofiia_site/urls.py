@@ -12,6 +12,7 @@ urlpatterns = [
     path("readyz", views.readyz),
     path("metrics", views.metrics_text),
     path("monitor/status", views.monitor_status),
+    path("api/openapi.json", views.openapi, name="openapi"),
     path("api/docs", views.api_docs, name="api-docs"),
     path("api/", api.urls),
     path("ui/", include("nodes.urls")),

@@ -11,13 +11,18 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from core import metrics
 from core.access.authenticate import authenticate_request
 from core.access.pages import page
+from core.outbound.guard import get_guard
+from core.problems import Problem
 from sofiia_site import own_status
+from sofiia_site.clients import is_within
 from sofiia_site.readiness import readiness
 
 
 def _json(value: object, status: int = 200) -> HttpResponse:
     return HttpResponse(
-        orjson.dumps(value, option=orjson.OPT_UTC_Z), status=status, content_type="application/json"
+        orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS),
+        status=status,
+        content_type="application/json",
     )
 
 
@@ -50,6 +55,10 @@ def monitor_status(request: HttpRequest) -> HttpResponse:
 def metrics_text(request: HttpRequest) -> HttpResponse:
     """Prometheus text."""
     authenticate_request(request).require("read")
+    if not is_within(request.META["REMOTE_ADDR"], get_guard().allowlist.ingress.metrics):
+        raise Problem(
+            403, "address_refused", "The network policy does not let this address read metrics."
+        )
     return HttpResponse(generate_latest(metrics.REGISTRY), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -57,6 +66,15 @@ def metrics_text(request: HttpRequest) -> HttpResponse:
 def home(request: HttpRequest) -> HttpResponse:
     """The console lives under /ui/."""
     return redirect("/ui/")
+
+
+@require_safe
+def openapi(request: HttpRequest) -> HttpResponse:
+    """The OpenAPI document."""
+    from sofiia_site.api import api
+
+    authenticate_request(request).require("read")
+    return _json(api.get_openapi_schema())
 
 
 @require_safe

@@ -39,6 +39,7 @@ class Plan:
 
 def serve(plan: Plan) -> int:
     """Run until a signal; returns the exit status."""
+    os.umask(0o077)  # what the console writes holds sessions, digests and telemetry
     plan.say(f"Sofiia {VERSION} · {settings.ENV} · build {settings.ENVIRONMENT.build_id}\n")
     try:
         web = "web" in plan.parts

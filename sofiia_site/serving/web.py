@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from events.hub import get_hub
+from sofiia_site.serving.protocol import GuardedHttpProtocol
 
 #: In-flight requests may take this long once the stop has come; streams are closed before.
 GRACE_S = 6
@@ -30,7 +31,7 @@ async def run_web(stop: asyncio.Event, listener: socket.socket) -> None:
     server = _Server(
         uvicorn.Config(
             application,
-            http="httptools",
+            http=GuardedHttpProtocol,
             ws="websockets-sansio",
             ws_per_message_deflate=False,  # 2.6x the CPU and 3x the memory per connection when a browser offers it
             ws_max_size=64 * 1024,
