@@ -17,7 +17,7 @@ class Caller:
     def __init__(self, app: Any, **cors: Any) -> None:
         policy = CorsPolicy(cors.get("origins", []), is_dev=cors.get("is_dev", True))
         self.edge = Edge(app, allowed_hosts=["localhost"], cors=policy, trusted_proxies=list)
-        self.scope: dict[str, Any] = {}
+        self.extra: dict[str, Any] = {}
 
     async def __call__(
         self,
@@ -39,7 +39,7 @@ class Caller:
         )
         scope = {
             "type": "http", "method": method, "path": path, "scheme": "http", "root_path": "",
-            "client": ("127.0.0.1", 5), "headers": [*hosts, *headers],
+            "client": ("127.0.0.1", 5), "headers": [*hosts, *headers], **self.extra,
         }  # fmt: skip
         await self.edge(scope, receive, send)
         return sent[0]["status"], dict(sent[0]["headers"]), b"".join(m["body"] for m in sent[1:])
@@ -189,3 +189,37 @@ async def test_a_preflight_is_answered_without_reaching_the_application(call, se
     assert status == 204
     assert b"authorization" in headers[b"access-control-allow-headers"]
     assert seen == {}
+
+
+@pytest.mark.parametrize("query", [b"", b"node=%00"])
+async def test_an_address_with_a_nul_is_refused(seen, query):
+    call = Caller(answering(seen))
+    call.extra = {"query_string": query}
+
+    status, _headers, body = await call(path="/api/x" if query else "/api/\0")
+
+    assert status == 400
+    assert b"NUL" in body
+    assert seen == {}
+
+
+@pytest.mark.parametrize("can_answer", [True, False])
+async def test_a_handshake_for_a_strange_host_is_denied(seen, can_answer):
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "websocket", "path": "/ws/events", "scheme": "ws", "client": ("127.0.0.1", 5),
+        "headers": [(b"host", b"evil.example")],
+        "extensions": {"websocket.http.response": {}} if can_answer else {},
+    }  # fmt: skip
+    await Caller(answering(seen)).edge(scope, None, send)  # type: ignore[arg-type]
+
+    assert seen == {}
+    if can_answer:
+        assert sent[0]["status"] == 400
+        assert b"content-security-policy" in dict(sent[0]["headers"])
+    else:
+        assert sent == [{"type": "websocket.close", "code": 4400}]
