@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
 
 import orjson
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import DataError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template import TemplateDoesNotExist
@@ -40,8 +47,17 @@ _DETAILS = {
     400: "The request is malformed.",
     404: "There is nothing at this path.",
     405: "This path does not take that method.",
+    413: "The body is larger than is taken here.",
     500: FAILED_HERE,
 }
+#: Only ever read. Told here, because the check of the CSRF token comes before a view can say so.
+_READ_ONLY = frozenset(
+    {"/healthz", "/readyz", "/metrics", "/monitor/status", "/api/docs", "/api/openapi.json"}
+)
+#: What the requests are that Django itself finds wrong.
+_CALLERS_FAULT = (
+    SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError, DataError, UnicodeEncodeError,
+)  # fmt: skip
 #: Headers of an error that its problem keeps.
 _KEPT = ("Allow", "Retry-After", "WWW-Authenticate", "X-Request-ID")
 #: Where ninja puts the parts of a request; the paths that callers see start below them.
@@ -138,7 +154,8 @@ def is_api(request: HttpRequest) -> bool:
 class ProblemMiddleware:
     """Turns every error under `/api/` into a problem, and every Problem elsewhere into a page.
 
-    Works under both handlers. A stream is passed on untouched.
+    Also: HEAD wherever the API takes GET, and 405 for methods that nothing here takes. Works under both handlers. A
+    stream is passed on untouched.
     """
 
     sync_capable = True
@@ -156,19 +173,54 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self._acall(request)
-        return _as_problem(request, cast(HttpResponseBase, self.get_response(request)))
+        refusal = _refused_method(request)
+        if refusal is not None:
+            return refusal
+        is_head = _asks_for_head(request)
+        response = _as_problem(request, cast(HttpResponseBase, self.get_response(request)))
+        return _head_of(request, response) if is_head else response
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
+        refusal = _refused_method(request)
+        if refusal is not None:
+            return refusal
+        is_head = _asks_for_head(request)
         response = await cast(Awaitable[HttpResponseBase], self.get_response(request))
-        return _as_problem(request, response)
+        response = _as_problem(request, response)
+        return _head_of(request, response) if is_head else response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Problems raised in plain views; anything unforeseen is logged and told in general words."""
-        if isinstance(exception, Problem):
-            return answer(request, exception)
         if isinstance(exception, Http404 | PermissionDenied):
             return None
         return _failed(request, exception)
+
+
+def _refused_method(request: HttpRequest) -> HttpResponse | None:
+    if request.method in ("TRACE", "CONNECT"):
+        allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+        return answer(request, of_status(405, {"Allow": allow}))
+    if request.path in _READ_ONLY and request.method not in ("GET", "HEAD"):
+        return problem_response(request, of_status(405, {"Allow": "GET, HEAD"}))
+    return None
+
+
+def _asks_for_head(request: HttpRequest) -> bool:
+    """Whether this is a HEAD of the API, whose operations know GET only; they then get to see that."""
+    if request.method != "HEAD" or not request.path.startswith("/api/"):
+        return False
+    request.method = "GET"
+    return True
+
+
+def _head_of(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """The same answer without its body; the length that is told is still the body's."""
+    request.method = "HEAD"
+    if isinstance(response, HttpResponse):
+        length = response.get("Content-Length", str(len(response.content)))
+        response.content = b""
+        response["Content-Length"] = length
+    return response
 
 
 def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -177,6 +229,8 @@ def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     if response.get("Content-Type", "").startswith(CONTENT_TYPE):
         return response
     headers = {name: response[name] for name in _KEPT if name in response}
+    if "GET" in headers.get("Allow", "") and "HEAD" not in headers["Allow"]:
+        headers["Allow"] += ", HEAD"
     return problem_response(request, of_status(response.status_code, headers))
 
 
@@ -197,12 +251,32 @@ def database_unavailable() -> Problem:
     return Problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
 
 
-def _failed(request: HttpRequest, exception: Exception) -> HttpResponse:
+def of_exception(exception: BaseException | None) -> Problem | None:
+    """What an exception means to the caller; None for what is a fault of ours."""
+    if isinstance(exception, Problem):
+        return exception
+    if isinstance(exception, RequestDataTooBig):
+        return of_status(413)
+    if isinstance(exception, _CALLERS_FAULT) or _is_about_nul(exception):
+        logger.warning("refused as malformed: %s", type(exception).__name__)
+        return of_status(400)
     if isinstance(exception, OperationalError | InterfaceError):
         logger.error("the database failed: %s", type(exception.__cause__ or exception).__name__)
-        return answer(request, database_unavailable())
-    logger.error("unhandled", exc_info=exception, extra={"request_id": request_id(request)})
-    return answer(request, Problem(500, "internal_error", FAILED_HERE))
+        return database_unavailable()
+    return None
+
+
+def _is_about_nul(exception: BaseException | None) -> bool:
+    """A driver's word for text that PostgreSQL cannot hold."""
+    return isinstance(exception, ValueError) and "NUL (0x00)" in str(exception)
+
+
+def _failed(request: HttpRequest, exception: Exception) -> HttpResponse:
+    problem = of_exception(exception)
+    if problem is None:
+        logger.error("unhandled", exc_info=exception, extra={"request_id": request_id(request)})
+        problem = Problem(500, "internal_error", FAILED_HERE)
+    return answer(request, problem)
 
 
 def install(api: NinjaAPI) -> None:
@@ -283,12 +357,12 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400: a host name that is not ours, too many fields, a body that is too large."""
-    return answer(request, of_status(400))
+    return answer(request, of_exception(exception) or of_status(400))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500."""
-    return answer(request, of_status(500))
+    """Django's handler500: what failed in a middleware, where nobody maps exceptions."""
+    return answer(request, of_exception(sys.exception()) or of_status(500))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

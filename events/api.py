@@ -23,6 +23,8 @@ router = Router(tags=["events"])
 
 MAX_DATA = 64 * 1024
 MAX_AT_ONCE = 500
+#: PostgreSQL cannot hold a NUL, and nobody means any other control character.
+_PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 #: What only the console itself says.
 RESERVED = frozenset({"audit", "policy.changed", "node.changed", "nodes.status", "hello", "cursor"})
 
@@ -33,9 +35,9 @@ class EventIn(Schema):
     type: str
     data: dict[str, Any] = Field(default_factory=dict)
     node_id: str | None = None
-    project_id: Annotated[str, Field(min_length=1, max_length=64)] = "default"
-    session_id: Annotated[str, Field(max_length=64)] | None = None
-    user_id: Annotated[str, Field(max_length=64)] | None = None
+    project_id: Annotated[str, Field(min_length=1, max_length=64, pattern=_PLAIN)] = "default"
+    session_id: Annotated[str, Field(max_length=64, pattern=_PLAIN)] | None = None
+    user_id: Annotated[str, Field(max_length=64, pattern=_PLAIN)] | None = None
 
     @field_validator("type")
     @classmethod
@@ -97,9 +99,9 @@ class EventQuery(Schema):
 
     after: Annotated[int, Field(ge=0, le=queries.MAX_ID)] | None = None
     before: Annotated[int, Field(ge=0, le=queries.MAX_ID)] | None = None
-    type: Annotated[str, Field(max_length=1000)] | None = None
-    node: Annotated[str, Field(max_length=64)] | None = None
-    q: Annotated[str, Field(max_length=200)] = ""
+    type: Annotated[str, Field(max_length=1000, pattern=_PLAIN)] | None = None
+    node: Annotated[str, Field(max_length=64, pattern=_PLAIN)] | None = None
+    q: Annotated[str, Field(max_length=200, pattern=_PLAIN)] = ""
     limit: Annotated[int, Field(ge=1, le=500)] = 50
 
 

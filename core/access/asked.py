@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +17,16 @@ from core.problems import Problem
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: A key never belongs into an address: addresses end up in logs, histories and referrers.
 SECRET_PARAMETERS = frozenset({"api_key", "apikey", "api-key", "token", "key", "access_token"})
-_READ = (
-    "authorization", "x-api-key", "cookie", "host", "origin", "referer", "sec-fetch-site",
-    "x-forwarded-for", "forwarded", "x-request-id", "x-sofiia-scheme",
+#: Any of these tells of somebody between the caller and us.
+FORWARDING = (
+    "x-forwarded-for", "forwarded", "x-real-ip", "via", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
+    "x-forwarded-server", "cf-connecting-ip", "true-client-ip", "x-client-ip",
 )  # fmt: skip
+_READ = (
+    "authorization", "x-api-key", "cookie", "host", "origin", "referer", "sec-fetch-site", "x-request-id", "x-sofiia-scheme",
+    *FORWARDING,
+)  # fmt: skip
+_SESSION_KEY = re.compile(r"[a-z0-9]{8,64}")
 _META = {"HTTP_" + name.upper().replace("-", "_"): name for name in _READ}
 _BY_BYTES = {name.encode(): name for name in _READ}
 
@@ -37,6 +44,8 @@ class Asked:
     session_key: str | None
     request_id: str
     is_websocket: bool = False
+    #: The socket's other end where that is not the caller but a proxy that we believe; else empty.
+    proxy: str = ""
 
     @property
     def is_safe(self) -> bool:
@@ -68,8 +77,9 @@ def from_request(request: HttpRequest) -> Asked:
         scheme=_scheme(headers, request.scheme or "http"),
         peer=scope.get("sofiia_client") or request.META.get("REMOTE_ADDR") or "",
         headers=headers,
-        session_key=request.COOKIES.get(settings.SESSION_COOKIE_NAME) or None,
+        session_key=session_key_of(request.COOKIES),
         request_id=headers.get("x-request-id", "")[:64],
+        proxy=_proxy(scope),
     )
 
 
@@ -82,7 +92,6 @@ def from_scope(scope: Mapping[str, Any]) -> Asked:
             text = value.decode("latin-1")
             joint = "; " if name == "cookie" else ","
             headers[name] = f"{headers[name]}{joint}{text}" if name in headers else text
-    cookies = parse_cookie(headers.get("cookie", ""))
     is_websocket = scope["type"] == "websocket"
     return Asked(
         method="GET" if is_websocket else scope["method"],
@@ -91,10 +100,22 @@ def from_scope(scope: Mapping[str, Any]) -> Asked:
         scheme=_scheme(headers, scope.get("scheme", "http")),
         peer=scope.get("sofiia_client") or (scope.get("client") or ("", 0))[0] or "",
         headers=headers,
-        session_key=cookies.get(settings.SESSION_COOKIE_NAME) or None,
+        session_key=session_key_of(parse_cookie(headers.get("cookie", ""))),
         request_id=(scope.get("sofiia_request_id") or headers.get("x-request-id", ""))[:64],
         is_websocket=is_websocket,
+        proxy=_proxy(scope),
     )
+
+
+def session_key_of(cookies: Mapping[str, str]) -> str | None:
+    """The session's key; None where there is none or it cannot be one: the database is not asked about such."""
+    given = cookies.get(settings.SESSION_COOKIE_NAME, "")
+    return given if _SESSION_KEY.fullmatch(given) else None
+
+
+def _proxy(scope: Mapping[str, Any]) -> str:
+    peer: str = scope.get("sofiia_peer") or ""
+    return peer if peer != scope.get("sofiia_client") else ""
 
 
 def _scheme(headers: Mapping[str, str], given: str) -> str:
@@ -105,12 +126,7 @@ def _scheme(headers: Mapping[str, str], given: str) -> str:
 
 def refuse_key_in_query(asked: Asked) -> None:
     """Raise a 400 when the address carries a key; the key itself is not looked at."""
-    if "key" not in asked.query.lower() and "token" not in asked.query.lower():
-        return
-    try:
-        names = {name.lower() for name, _ in parse_qsl(asked.query, keep_blank_values=True)}
-    except ValueError:
-        names = set(SECRET_PARAMETERS)
+    names = {name.strip().lower() for name, _ in parse_qsl(asked.query, keep_blank_values=True)}
     if names & SECRET_PARAMETERS:
         raise Problem(
             400,

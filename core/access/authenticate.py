@@ -81,7 +81,9 @@ async def audit_refusal(asked: Asked, principal: Principal | None, problem: Prob
     if problem.status in (401, 403, 429) and (asked.has_credentials or not asked.is_safe):
         actor = principal or nobody(asked)
         target = f"{asked.method} {asked.path}"
-        await sync_to_async(record_refusal)(actor, target, problem.status, problem.code)
+        await sync_to_async(record_refusal)(
+            actor, target, problem.status, problem.code, peer=asked.proxy
+        )
 
 
 def identify_request(request: HttpRequest) -> Principal:
@@ -177,7 +179,7 @@ def _by_key(asked: Asked, presented: str) -> Principal:
         return _bootstrap(asked)
     known = KEYS.find(presented)
     if known is None:
-        throttle.count_wrong_key(asked.peer)
+        throttle.count_wrong_key(asked.peer, asked.proxy)
         raise unauthenticated("This key is not valid: unknown, expired or revoked.")
     if KEYS.wants_touch(known.key_id):
         touch(known.key_id)
@@ -246,7 +248,7 @@ def _anonymous(asked: Asked) -> Principal:
 def _is_at_this_machine(asked: Asked) -> bool:
     if settings.ENVIRONMENT.console_api_key or not is_loopback_address(asked.peer):
         return False
-    if "x-forwarded-for" in asked.headers or "forwarded" in asked.headers:
+    if any(name in asked.headers for name in asking.FORWARDING):
         return False  # somebody stands between, so the peer's address says nothing
     own = parse_origin(asked.own_origin)
     return own is not None and is_loopback_name(own[1]) and not comes_from_foreign_page(asked)

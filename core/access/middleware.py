@@ -1,4 +1,4 @@
-"""Puts `request.principal` on every request and writes refusals into the audit."""
+"""Puts `request.principal` on every request, writes refusals into the audit, and drops cookies that are no sessions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
@@ -17,6 +18,26 @@ from core.audit.refusals import record_refusal
 from core.problems import Problem
 
 _REFUSALS = (401, 403, 429)
+
+
+class SessionCookieMiddleware:
+    """Drops a session cookie that cannot be a session's key, before SessionMiddleware asks the database for it."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(
+        self,
+        get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
+    ) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if asking.session_key_of(request.COOKIES) is None:
+            request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+        return self.get_response(request)
 
 
 class PrincipalMiddleware:
@@ -77,7 +98,8 @@ def _audit(request: HttpRequest, response: HttpResponseBase) -> None:
         return
     actor = _identify_quietly(request) or nobody(asked)
     code = getattr(response, "problem_code", "")
-    record_refusal(actor, f"{asked.method} {_shown_path(request)}", response.status_code, code)
+    target = f"{asked.method} {_shown_path(request)}"
+    record_refusal(actor, target, response.status_code, code, peer=asked.proxy)
 
 
 def _shown_path(request: HttpRequest) -> str:

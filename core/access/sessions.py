@@ -32,14 +32,16 @@ MAX_PASSWORD = 1024
 
 def login(request: HttpRequest, username: str, password: str) -> User:
     """Log in and give the session a new id. Raises Problem 401 (the same for every reason) or 429; audited either way."""
-    actor = _at(request)
+    actor, proxy = _at(request), asking.from_request(request).proxy
     try:
-        user = _checked(actor, username, password)
+        user = _checked(actor, username, password, proxy)
     except Problem as problem:
         request.refusal_is_audited = True  # type: ignore[attr-defined]
         # The name is not written: people type their password into the wrong field.
         known = username if User.objects.filter(username=_usable(username)).exists() else "unknown"
-        record_refusal(actor, known, problem.status, problem.code, action="session.login")
+        record_refusal(
+            actor, known, problem.status, problem.code, action="session.login", peer=proxy
+        )
         raise
     with transaction.atomic():
         auth.login(request, user)
@@ -48,13 +50,13 @@ def login(request: HttpRequest, username: str, password: str) -> User:
     return user
 
 
-def _checked(actor: Principal, username: str, password: str) -> User:
+def _checked(actor: Principal, username: str, password: str, proxy: str) -> User:
     """The active user with this password. The limiter comes before the hash, which costs 100 ms of a core."""
-    throttle.count_password_try(username, actor.address)
+    throttle.count_password_try(username, actor.address, proxy)
     user = auth.authenticate(None, username=_usable(username), password=password[:MAX_PASSWORD])
     if not isinstance(user, User):
         raise unauthenticated("The user name or the password is wrong.")
-    throttle.forgive_password_try(username, actor.address)
+    throttle.forgive_password_try(username, actor.address, proxy)
     return user
 
 
@@ -80,7 +82,7 @@ def change_password(request: HttpRequest, old: str, new: str) -> None:
     if not isinstance(user, User):
         raise unauthenticated()
     actor = _as_user(_at(request), user)
-    _checked(actor, user.username, old)
+    _checked(actor, user.username, old, asking.from_request(request).proxy)
     check_password_rules(new, user)
     user.set_password(new)  # before the transaction: nobody should wait for a hash
     with transaction.atomic():

@@ -2,6 +2,7 @@
 
 A try is counted before it is judged, so a hundred tries at once are not a hundred free ones; a right password gives its
 count back. Buckets are an address, or a user name at an address: nobody is locked out by what others do elsewhere.
+Where a proxy names the address, the proxy has a bucket too, ten times as large: who makes up addresses ends there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError
@@ -19,6 +21,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from core.access.models import Throttle
+from core.audit.refusals import soon
 from core.metrics import THROTTLED
 from core.problems import Problem
 
@@ -28,6 +31,7 @@ WINDOW = timedelta(minutes=5)
 KEY_FAILURES = 7
 PASSWORD_FAILURES = 7
 ADDRESS_FAILURES = 25
+PROXY_FACTOR = 10
 _REMEMBERED = 10_000
 
 _lock = threading.Lock()
@@ -35,27 +39,40 @@ _lock = threading.Lock()
 _full: dict[str, float] = {}
 
 
-def count_wrong_key(address: str) -> None:
+Bucket = tuple[str, int]  # its name, and how many failures it holds
+
+
+def count_wrong_key(address: str, proxy: str = "") -> None:
     """Count a wrong key. Raises 429 from the eighth on; a right key is never asked about.
 
-    While the database is away nothing is counted: the key is refused all the same.
+    While the database is away or busy nothing is waited for: the key is refused all the same.
     """
+    buckets = [(f"key@{_network(address)}", KEY_FAILURES), *_of_proxy("key", proxy, KEY_FAILURES)]
+    _refuse_if_full(buckets, "key")
     try:
-        _take(f"key@{_network(address)}", KEY_FAILURES, "key")
-    except DatabaseError:
-        logger.warning("a wrong key was not counted: the database failed")
+        retry_after = soon(lambda: _count_each(buckets))
+    except (DatabaseError, TimeoutError):
+        logger.warning("a wrong key was not counted in time: the database failed or is busy")
+    else:
+        _refuse_for(retry_after, "key")
 
 
-def count_password_try(username: str, address: str) -> None:
+def count_password_try(username: str, address: str, proxy: str = "") -> None:
     """Count a try to log in, before the password is hashed. Raises 429 when there were too many."""
-    _take(_address_bucket(address), ADDRESS_FAILURES, "password")
-    _take(_user_bucket(username, address), PASSWORD_FAILURES, "password")
+    buckets = [
+        (_address_bucket(address), ADDRESS_FAILURES),
+        (_user_bucket(username, address), PASSWORD_FAILURES),
+        *_of_proxy("password", proxy, ADDRESS_FAILURES),
+    ]
+    _refuse_if_full(buckets, "password")
+    _refuse_for(_count_each(buckets), "password")
 
 
-def forgive_password_try(username: str, address: str) -> None:
+def forgive_password_try(username: str, address: str, proxy: str = "") -> None:
     """The password was right: forget the user's failures at this address and give this try back to the address."""
     Throttle.objects.filter(bucket=_user_bucket(username, address)).delete()
-    given_back = Throttle.objects.filter(bucket=_address_bucket(address), failures__gt=0)
+    names = [_address_bucket(address), *(name for name, _ in _of_proxy("password", proxy, 0))]
+    given_back = Throttle.objects.filter(bucket__in=names, failures__gt=0)
     given_back.update(failures=F("failures") - 1)
 
 
@@ -88,8 +105,21 @@ def _network(address: str) -> str:
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-def _take(bucket: str, limit: int, kind: str) -> None:
-    retry_after = _full_for(bucket) or _count(bucket, limit)
+def _of_proxy(kind: str, proxy: str, limit: int) -> list[Bucket]:
+    return [(f"{kind}@proxy:{_network(proxy)}", limit * PROXY_FACTOR)] if proxy else []
+
+
+def _refuse_if_full(buckets: Sequence[Bucket], kind: str) -> None:
+    """Without a query, for buckets that are known to be full."""
+    _refuse_for(next(filter(None, (_full_for(name) for name, _ in buckets)), None), kind)
+
+
+def _count_each(buckets: Sequence[Bucket]) -> int | None:
+    """Count in one bucket after the other up to the first that is full; the seconds until that one is empty again."""
+    return next(filter(None, (_count(name, limit) for name, limit in buckets)), None)
+
+
+def _refuse_for(retry_after: int | None, kind: str) -> None:
     if retry_after is None:
         return
     THROTTLED.labels(kind).inc()
