@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import environ
@@ -37,6 +38,10 @@ INSTALLED_APPS = [
     "events",
     "nodes",
 ]
+if sys.argv[1:2] == [
+    "runserver"
+]:  # the Channels server; Twisted would cost every other start 300 ms and 28 MiB
+    INSTALLED_APPS.insert(0, "daphne")
 MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.problems.ProblemMiddleware",
