@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Concatenate, ParamSpec
-
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
 from core.access.authenticate import authenticate_request
 from core.access.principals import Principal, Right, unauthenticated
-
-P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 class Bearer(AuthBase):
@@ -43,17 +36,3 @@ class Bearer(AuthBase):
 def needs(right: Right | str | None, *, credentials: bool = False) -> Bearer:
     """What an operation needs: a right (None: to be somebody), and with `credentials` nobody anonymous, in dev neither."""
     return Bearer(None if right is None else Right(right), credentials=credentials)
-
-
-def guarded(right: Right | str = Right.READ) -> Callable[[View[P]], View[P]]:
-    """Let a plain view for programs be called with the right only; for what is no operation, such as the API document."""
-
-    def decorate(view: View[P]) -> View[P]:
-        @wraps(view)
-        def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            authenticate_request(request).require(right)
-            return view(request, *args, **kwargs)
-
-        return checked
-
-    return decorate

@@ -91,8 +91,8 @@ class _Clerk:
         self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(_WAITING)
         self._hiring = threading.Lock()
         self._thread: threading.Thread | None = None
-        #: Somebody waited in vain and nothing was finished since: who comes now does not wait at all.
-        self._is_stuck = False
+        #: When the job at hand was begun: whoever comes later waits as much less for it.
+        self._began: float | None = None
 
     def ask(self, job: Callable[[], T]) -> T:
         done: Future[T] = Future()
@@ -108,11 +108,9 @@ class _Clerk:
         except queue.Full:
             raise TimeoutError from None
         self._start()
-        try:
-            return done.result(0 if self._is_stuck else WAIT_S)
-        except TimeoutError:
-            self._is_stuck = not done.done()
-            raise
+        began = self._began
+        already_s = time.monotonic() - began if began is not None else 0.0
+        return done.result(max(0.0, WAIT_S - already_s))
 
     def finish(self) -> None:
         """Wait a little for what is not written yet."""
@@ -127,8 +125,10 @@ class _Clerk:
 
     def _work(self) -> None:
         while True:
-            self._jobs.get()()
-            self._is_stuck = False
+            job = self._jobs.get()
+            self._began = time.monotonic()
+            job()
+            self._began = None
             if self._jobs.empty():
                 connection.close()
             self._jobs.task_done()

@@ -31,7 +31,7 @@ MakeKey = Callable[..., str]
 def site(settings: Any, tmp_path: Path) -> Iterator[None]:
     """The small site, its own data directory, and nothing remembered from the test before."""
     settings.ROOT_URLCONF = "tests.access.site"
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
+    settings.MIDDLEWARE = _middleware(settings.MIDDLEWARE)
     settings.DATA_DIR = tmp_path
     settings.ALLOWED_HOSTS = ["testserver", "localhost", "console.example"]
     KEYS.forget()
@@ -39,6 +39,14 @@ def site(settings: Any, tmp_path: Path) -> Iterator[None]:
     refusals.forget_windows()
     yield
     KEYS.forget()
+
+
+def _middleware(given: list[str]) -> list[str]:
+    """The console's own without static files; cookies are looked at before sessions."""
+    drop = "core.access.middleware.SessionCookieMiddleware"
+    kept = [name for name in given if "whitenoise" not in name and name != drop]
+    kept.insert(kept.index("django.contrib.sessions.middleware.SessionMiddleware"), drop)
+    return kept
 
 
 @pytest.fixture

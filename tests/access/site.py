@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI, Schema
 from pydantic import Field
 
@@ -60,8 +64,19 @@ def fails(request: HttpRequest, how: str) -> None:
         "gone": Http404("no secret-path here"),
         "problem": Problem(409, "conflict", "It is in use.", headers={"Retry-After": "3"}),
         "crash": RuntimeError("secret-detail at /srv/secret-path"),
+        **FORESEEN,
     }
     raise errors[how]
+
+
+FORESEEN = {
+    "size": RequestDataTooBig("secret"),
+    "suspicion": SuspiciousOperation("secret"),
+    "fields": TooManyFieldsSent("secret"),
+    "data": DataError("secret"),
+    "nul": ValueError("A string literal cannot contain NUL (0x00) characters."),
+    "surrogate": UnicodeEncodeError("utf-8", "secret\ud800", 6, 7, "surrogates not allowed"),
+}
 
 
 @page()
@@ -88,6 +103,14 @@ def crash(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("secret-detail")
 
 
+def foreseen(request: HttpRequest, how: str) -> HttpResponse:
+    raise FORESEEN[how]
+
+
+def read_body(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(len(request.body)))
+
+
 def stream(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(iter([b"a", b"b"]), status=502)
 
@@ -96,10 +119,22 @@ def plain_write(request: HttpRequest) -> HttpResponse:
     return HttpResponse("written")
 
 
+@require_safe
+def plain_read(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("read")
+
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/crash", crash),
     path("api/stream", stream),
+    path("api/body", csrf_exempt(read_body)),
+    path("api/foreseen/<how>", foreseen),
+    path("ui/foreseen/<how>", foreseen),
+    *(
+        path(name, plain_read)
+        for name in ("healthz", "metrics", "monitor/status", "api/openapi.json")
+    ),
     path("api/plain", plain_write),
     path("api/", api.urls),
     path("ui/", wall),

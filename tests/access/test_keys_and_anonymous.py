@@ -71,7 +71,9 @@ def test_an_empty_key_is_no_credentials(client: Client, environ: Environ) -> Non
     assert client.get("/api/things", headers={"Authorization": "Bearer "}).status_code == 401
 
 
-@pytest.mark.parametrize("name", ["api_key", "token", "key", "access_token", "API_KEY", "apikey"])
+@pytest.mark.parametrize("name", [
+    "api_key", "token", "key", "access_token", "API_KEY", "apikey", "k%65y", "%74oken", "api%2Dkey", "%6bey", "+key",
+])  # fmt: skip
 def test_a_key_in_the_address_is_refused_and_not_used(
     client: Client, prod: None, name: str
 ) -> None:
@@ -217,6 +219,12 @@ def test_anybody_reads_in_dev(client: Client, environ: Environ) -> None:
     ({"HTTP_SEC_FETCH_SITE": "same-site"}, 401),
     ({"HTTP_X_FORWARDED_FOR": "127.0.0.1"}, 401),
     ({"HTTP_FORWARDED": "for=127.0.0.1"}, 401),
+    ({"HTTP_X_REAL_IP": "127.0.0.1"}, 401),
+    ({"HTTP_VIA": "1.1 proxy"}, 401),
+    ({"HTTP_X_FORWARDED_HOST": "localhost"}, 401),
+    ({"HTTP_X_FORWARDED_PROTO": "http"}, 401),
+    ({"HTTP_CF_CONNECTING_IP": "127.0.0.1"}, 401),
+    ({"HTTP_CF_CONNECTING_IP": ""}, 401),
 ])  # fmt: skip
 def test_nobody_writes_but_at_a_dev_machine_without_a_key(
     client: Client, settings: Any, extra: dict[str, str], expected: int

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from django.test import Client
 from core.access import services
 from core.access.keys import KEYS
 from core.access.models import ApiKey, User
-from core.access.principals import system
+from core.access.principals import Principal, system
 from core.audit import refusals
 from core.audit.models import AuditRecord
 from tests.access.conftest import CONSOLE_KEY, bearer
@@ -129,3 +132,56 @@ def test_keys_appear_nowhere(client: Client, prod: None, caplog: pytest.LogCaptu
         assert canary not in known
         assert canary not in caplog.text
     assert ApiKey.objects.get().digest not in known
+
+
+def test_addresses_that_a_proxy_makes_up_do_not_fill_the_audit(prod: None) -> None:
+    for number in range(400):
+        actor = Principal(kind="anonymous", name="anonymous", address=f"192.0.2.{number}")
+        refusals.record_refusal(actor, "GET /", 401, "unauthenticated", peer="10.0.0.1")
+
+    actions = [action for action, _, _ in rows()]
+    assert actions.count("request.refused") == refusals.PER_WINDOW * refusals.PEER_FACTOR
+    assert actions.count("request.suppressed") == 1
+
+
+class TestSoon:
+    """What a refusal writes, when the database takes its time."""
+
+    pytestmark = pytest.mark.django_db(transaction=True)
+
+    def test_it_gives_the_result_and_the_error(self) -> None:
+        assert refusals.soon(lambda: 3) == 3
+        with pytest.raises(DatabaseError):
+            refusals.soon(self._fail)
+
+    @staticmethod
+    def _fail() -> None:
+        raise DatabaseError
+
+    def test_nobody_waits_longer_than_told_and_everything_is_done_once(self) -> None:
+        release, done = threading.Event(), []
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            refusals.soon(lambda: release.wait(10))
+        first = time.monotonic() - began
+        for number in range(5):
+            with pytest.raises(TimeoutError):
+                refusals.soon(lambda n=number: done.append(n))
+        all_of_them = time.monotonic() - began
+
+        release.set()
+        refusals._CLERK.finish()
+
+        assert first < refusals.WAIT_S + 0.5
+        assert all_of_them < first + 0.5
+        assert done == [0, 1, 2, 3, 4]
+
+    def test_the_queue_is_bounded(self) -> None:
+        release, done = threading.Event(), []
+        for _ in range(refusals._WAITING + 50):
+            with suppress(TimeoutError):
+                refusals.soon(lambda: done.append(release.wait(10)))
+        release.set()
+        refusals._CLERK.finish()
+
+        assert refusals._WAITING <= len(done) <= refusals._WAITING + 1

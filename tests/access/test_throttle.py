@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth import hashers
 from django.db import connection
-from django.test import Client
+from django.test import AsyncClient, Client
 
 from core.access import throttle
 from core.access.models import Throttle, User
+from core.audit.models import AuditRecord
 from core.metrics import REGISTRY
 from core.problems import Problem
 from tests.access.conftest import CONSOLE_KEY, MakeKey, bearer
@@ -158,3 +161,41 @@ def test_tries_at_once_are_not_free() -> None:
         passed = sum(pool.map(attempt, range(40)))
 
     assert passed == throttle.KEY_FAILURES
+
+
+async def _through_a_proxy(key: int, client: str) -> Any:
+    caller = AsyncClient(sofiia_client=client, sofiia_peer="10.0.0.1")
+    return await caller.get("/api/things", headers=bearer(f"wrong-{key}"))
+
+
+@pytest.mark.django_db
+def test_made_up_addresses_behind_a_proxy_end_at_the_proxy(prod: None) -> None:
+    ask = async_to_sync(_through_a_proxy)
+    statuses = [ask(n, f"192.0.2.{n}").status_code for n in range(75)]
+
+    assert first_429(statuses) == throttle.KEY_FAILURES * throttle.PROXY_FACTOR + 1
+    assert ask(0, "198.51.100.1").status_code == 429
+    assert Throttle.objects.count() == throttle.KEY_FAILURES * throttle.PROXY_FACTOR + 2
+    assert AuditRecord.objects.count() == 76
+
+
+@pytest.mark.django_db
+def test_somebody_who_is_slowed_down_does_not_fill_the_proxys_bucket(prod: None) -> None:
+    for _ in range(100):
+        with suppress(Problem):
+            throttle.count_wrong_key("192.0.2.1", "10.0.0.1")
+
+    throttle.count_wrong_key("192.0.2.2", "10.0.0.1")
+
+
+@pytest.mark.django_db
+def test_passwords_behind_a_proxy_are_counted_and_forgiven(operator: User) -> None:
+    limit = throttle.ADDRESS_FAILURES * throttle.PROXY_FACTOR
+    for number in range(limit):
+        throttle.count_password_try("olena", f"192.0.{number // 200}.{number % 200}", "10.0.0.1")
+    with pytest.raises(Problem):
+        throttle.count_password_try("olena", "198.51.100.1", "10.0.0.1")
+
+    throttle.forget_full_buckets()
+    throttle.forgive_password_try("olena", "192.0.0.1", "10.0.0.1")
+    throttle.count_password_try("olena", "198.51.100.2", "10.0.0.1")

@@ -153,3 +153,25 @@ def test_who_sent_which_ids_is_one_audit_record(writer):
     assert [detail["first_id"], detail["last_id"]] == ids
     assert detail["types"] == ["deploy.done", "deploy.seen"]
     assert record.actor_kind == "bootstrap"
+
+
+@pytest.mark.parametrize("field", ["project_id", "session_id", "user_id"])
+@pytest.mark.parametrize("text", ["a\\u0000b", "a\\nb", "\\u007f", "\\u0085", "\\ud800"])
+def test_ids_hold_no_control_characters(api, field, text):
+    body = f'{{"type": "ops.run", "{field}": "{text}"}}'
+    response = api.post("/api/events", body, content_type="application/json")
+    assert response.status_code in (400, 422)
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize("query", ["node=%00", "type=%00", "q=%00", "type=a,%00b", "node=a%0Ab"])
+def test_a_filter_holds_no_control_characters(api, query):
+    assert api.get(f"/api/events?{query}").status_code in (400, 422)
+
+
+def test_ids_may_be_of_any_language(api):
+    body = {"type": "ops.run", "session_id": "сесія 1", "user_id": "Олена"}
+    response = api.post("/api/events", body, content_type="application/json")
+    assert response.status_code == 201
+    (item,) = get(api)["items"]
+    assert (item["session_id"], item["user_id"]) == ("сесія 1", "Олена")
