@@ -134,7 +134,7 @@ class NodeAdmin(AuditedAdmin):
         actor = _actor(request)
         if change:
             seen = form.cleaned_data["version_seen"]
-            node = services.update_node(obj.pk, form.changes, actor, seen)
+            node = services.update_node(obj.pk, form.changes, actor, {seen})
         else:
             node = services.create_node(form.changes, actor)
         for column in ("declared", "overrides", "maintenance_until", "version"):
@@ -166,6 +166,8 @@ class NodeAdmin(AuditedAdmin):
         """Probe the chosen nodes side by side and say what was found."""
         ids = list(queryset.values_list("pk", flat=True))[:MAX_PROBES]
         async_to_sync(_probe_all)(ids)
+        for node_id in ids:
+            services.note_probe(node_id, _actor(request))
         for view in queries.fleet().nodes:
             if view.node.node_id in ids:
                 level = messages.SUCCESS if view.online else messages.WARNING

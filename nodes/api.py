@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from asgiref.sync import async_to_sync
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Status
 
@@ -14,7 +13,7 @@ from core.access.auth import needs
 from core.access.principals import Principal
 from core.policies.loader import PolicyError
 from core.problems import Problem
-from nodes import discovery, prober, queries, services, transfer
+from nodes import discovery, queries, services, transfer
 from nodes.history import history
 from nodes.queries import NodeView
 from nodes.schemas import (
@@ -32,7 +31,6 @@ from nodes.schemas import (
 from nodes.validation import is_node_id
 
 router = Router()
-_MAX_IMPORT_BYTES = 1024 * 1024
 _EXPORTED = {
     "responses": {
         200: {
@@ -65,7 +63,7 @@ def _known(node_id: str) -> str:
 
 
 def _answer(response: HttpResponse, view: NodeView) -> dict[str, Any]:
-    response["ETag"] = f'"{view.version}"'
+    response["ETag"] = f'"{view.row.tag}"'
     return view.as_dict()
 
 
@@ -79,13 +77,12 @@ def _read_object(request: HttpRequest) -> dict[str, Any]:
     raise Problem(422, "invalid_node", "The body must be a JSON object.")
 
 
-def _if_match(request: HttpRequest) -> set[int] | None:
-    """The versions that `If-Match` names; None: any. A weak tag counts, since proxies that compress weaken tags."""
+def _if_match(request: HttpRequest) -> set[str] | None:
+    """The revisions that `If-Match` names; None: any. A weak tag counts, since proxies that compress weaken tags."""
     header = request.headers.get("If-Match", "").strip()
     if header in ("", "*"):
         return None
-    tags = (tag.strip().removeprefix("W/").strip('"') for tag in header.split(","))
-    return {int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) < 10}
+    return {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
 
 
 @router.get("/nodes", response=NodePage, auth=needs("read"))
@@ -142,7 +139,7 @@ def export(request: HttpRequest, format: Literal["yaml", "json"] = "yaml") -> Ht
 )
 def import_document(request: HttpRequest, dry_run: bool = False) -> services.ImportResult:
     """Make the registry say exactly this of the given nodes: all of them, or none if one is wrong."""
-    if len(request.body) > _MAX_IMPORT_BYTES:
+    if len(request.body) > transfer.MAX_BYTES:
         raise Problem(413, "body_too_large", "An import has at most 1 MiB.")
     try:
         nodes = transfer.read_document(request.body)
@@ -188,8 +185,7 @@ def delete(request: HttpRequest, node_id: str) -> Status:
 @router.post("/nodes/{node_id}/probe", response=NodeOut, auth=needs("ops"))
 def probe(request: HttpRequest, response: HttpResponse, node_id: str) -> dict[str, Any]:
     """Probe now and answer with the fresh state."""
-    queries.node_view(_known(node_id))
-    async_to_sync(prober.probe_now)(node_id)
+    services.probe_node(_known(node_id), _actor(request))
     return _answer(response, queries.node_view(node_id))
 
 

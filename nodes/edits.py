@@ -103,14 +103,21 @@ def write(
 
 
 def write_deletion(node: Node, actor: Principal) -> None:
-    """Delete the row with all that is known of the node; the audit keeps what it was set to."""
+    """Delete the row with all that is known of the node; the audit keeps what it was set to.
+
+    The state is locked first: who is just writing a probe down refers to the row until that is done.
+    """
     before = settled(node)
+    _lock_states([node.node_id])
     gone = {
         name: [_value(before, name), None] for name in FIELDS if _value(before, name) is not None
     }
+    if node.maintenance_until is not None:
+        gone["maintenance_until"] = [node.maintenance_until.isoformat(), None]
+    detail = {"version": node.version, "created_at": node.created_at.isoformat(), "change": gone}
     event = _event(node, "deleted", {}, actor)
     node.delete()
-    record("node.delete", actor=actor, target=event.node_id or "", detail={"change": gone})
+    record("node.delete", actor=actor, target=event.node_id or "", detail=detail)
     append_many([event])
 
 
@@ -136,7 +143,8 @@ def _event(node: Node, action: str, change: Change, actor: Principal) -> NewEven
 
 
 def _save(edits: Sequence[Edit], now: datetime) -> None:
-    new = [edit.node for edit in edits if edit.node._state.adding]
+    # Sorted: of two writers of the same new nodes one waits for the other, never each for the other.
+    new = sorted((e.node for e in edits if e.node._state.adding), key=lambda node: node.node_id)
     known = [edit.node for edit in edits if not edit.node._state.adding]
     for node in known:
         node.version += 1
@@ -156,6 +164,7 @@ def _schedule(edits: Sequence[Edit], now: datetime) -> None:
     nodes = {edit.node.node_id: edit.node for edit in edits}
     paused = {id for id, node in nodes.items() if node.retired_at or effective(node).paused}
     _create_states(nodes.values(), paused, now)
+    _lock_states(nodes)
     states = NodeState.objects.filter(node_id__in=nodes)
     states.filter(node_id__in=paused).exclude(paused=True).update(paused=True)
     resumed = set(
@@ -170,6 +179,12 @@ def _schedule(edits: Sequence[Edit], now: datetime) -> None:
     states.filter(node_id__in=moved | resumed).update(
         next_probe_at=now, claimed_until=None, claimed_by="", fence=F("fence") + 1
     )
+
+
+def _lock_states(node_ids: Iterable[str]) -> None:
+    """In the order in which the poller locks the states of a batch."""
+    states = NodeState.objects.filter(node_id__in=list(node_ids)).order_by("pk")
+    list(states.select_for_update().values_list("pk"))
 
 
 def _create_states(nodes: Iterable[Node], paused: set[str], now: datetime) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from nodes.models import Node
-from nodes.registry import FIELDS, effective
+from nodes.registry import FIELDS, Sourced, effective
 from nodes.services import faults_of_edit
 from nodes.transfer import written_duration, written_require
 from nodes.validation import MAINTENANCE
@@ -62,7 +64,7 @@ class NodeForm(forms.ModelForm):
     online_after = forms.IntegerField(required=False, min_value=1, max_value=1000)
     stale_after = _text()
     require = forms.JSONField(required=False, widget=forms.Textarea(attrs={"rows": 3, "cols": 60}))
-    version_seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    version_seen = _text(widget=forms.HiddenInput)
 
     class Meta:
         model = Node
@@ -72,17 +74,11 @@ class NodeForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.changes: dict[str, Any] = {}
         is_new = self.instance._state.adding
-        self.fields["version_seen"].initial = None if is_new else self.instance.version
+        self.fields["version_seen"].initial = None if is_new else self.instance.tag
         node = effective(self.instance)
         for name in FIELDS:
-            value = self.instance.overrides.get(name)
-            self.fields[name].initial = _shown(name, value)
-            if not is_new:
-                sourced = node.fields[name]
-                shown = _shown(name, sourced.value)
-                text = "–" if shown in (None, "", {}) else shown
-                self.fields[name].help_text = f"In force: {text} ({_SOURCES[sourced.source]})"
-            self.fields[name].help_text += _HINTS.get(name, "")
+            self.fields[name].initial = _shown(name, self.instance.overrides.get(name))
+            self.fields[name].help_text = _help(name, None if is_new else node.fields[name])
 
     def validate_unique(self) -> None:
         """Left to the services: a retired node may come back."""
@@ -90,7 +86,7 @@ class NodeForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         """Everything that the services would refuse."""
         cleaned = super().clean() or self.cleaned_data
-        seen, current = cleaned.get("version_seen"), self.instance.version
+        seen, current = cleaned.get("version_seen"), self.instance.tag
         is_new = self.instance._state.adding
         if not is_new and seen != current:
             self.add_error(None, "Somebody changed this node meanwhile: load it again.")
@@ -122,6 +118,16 @@ class NodeForm(forms.ModelForm):
             changes = {name: value for name, value in changes.items() if value is not None}
             changes["node_id"] = cleaned.get("node_id")
         return changes
+
+
+def _help(name: str, in_force: Sourced | None) -> SafeString:
+    """The admin prints it as HTML as it is, and what is in force may come from a file or a variable."""
+    hint = _HINTS.get(name, "")
+    if in_force is None:
+        return format_html("{}", hint.strip())
+    shown = _shown(name, in_force.value)
+    text = "–" if shown in (None, "", {}) else str(shown)
+    return format_html("In force: {} ({}){}", text, _SOURCES[in_force.source], hint)
 
 
 def _same(value: Any) -> Any:

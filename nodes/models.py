@@ -52,6 +52,11 @@ class Node(models.Model):
     def __str__(self) -> str:
         return self.node_id
 
+    @property
+    def tag(self) -> str:
+        """The name of this revision, for `ETag` and `If-Match`: one that no node has had that was deleted before."""
+        return f"{self.version}-{round(self.created_at.timestamp() * 1_000_000):x}"
+
 
 class NodeState(models.Model):
     """What is known of a node now, its place in the probing schedule, and the open buckets of its history.

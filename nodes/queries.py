@@ -159,7 +159,10 @@ class NodeView:
 
     def as_dict(self) -> dict[str, Any]:
         """The node JSON of the API and of `nodes.status` events; unknown is None, never invented."""
-        known = self.state.telemetry
+        return self._word() | self._times() | self._found() | self._settings()
+
+    def _word(self) -> dict[str, Any]:
+        """Which node, and what is said of it."""
         return {
             "node_id": self.node.node_id,
             "label": self.node.label,
@@ -173,12 +176,23 @@ class NodeView:
             "reasons": self.reasons,
             "warnings": self.warnings,
             "hint": self.hint,
+        }
+
+    def _times(self) -> dict[str, Any]:
+        known = self.state.telemetry
+        return {
             "since": rfc3339(self.state.since),
             "maintenance_until": rfc3339(self.node.maintenance_until),
             "ts": known.get("ts"),
             "probed_at": rfc3339(self.state.probed_at),
             "last_seen": rfc3339(self.state.last_seen_at),
             "heartbeat_age_s": known.get("heartbeat_age_s"),
+        }
+
+    def _found(self) -> dict[str, Any]:
+        """How the last probe went, and what the node told."""
+        known = self.state.telemetry
+        return {
             "probe": {
                 "source": self.state.source,
                 "latency_ms": self.state.latency_ms,
@@ -193,6 +207,10 @@ class NodeView:
             "last_artifacts": known.get("last_artifacts") or {},
             "service": known.get("service"),
             "service_version": known.get("version"),
+        }
+
+    def _settings(self) -> dict[str, Any]:
+        return {
             "urls": {name: _sourced_url(self.node, name) for name in URL_FIELDS},
             "uptime": self.uptime,
             "tags": self.node.tags,

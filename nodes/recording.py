@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import orjson
 from django.db import connection, transaction
@@ -58,7 +59,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """Totals of the probes since the last cycle ended."""
+    """Totals of probes: of a whole cycle, or of those since the last event where a change could not wait for its end."""
 
     probed: int
     failed: int
@@ -67,6 +68,37 @@ class Cycle:
     def as_dict(self) -> dict[str, int]:
         """The `cycle` of a `nodes.status` event."""
         return {"probed": self.probed, "failed": self.failed, "duration_ms": self.duration_ms}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """Probes that were written down, and from when to when; no time where there were none."""
+
+    probed: int = 0
+    failed: int = 0
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    def joined(self, later: _Tally) -> _Tally:
+        """Both, the later one written after this one."""
+        begins = [moment for moment in (self.began_at, later.began_at) if moment is not None]
+        return _Tally(
+            self.probed + later.probed,
+            self.failed + later.failed,
+            min(begins, default=None),
+            later.ended_at or self.ended_at,
+        )
+
+    def cycle(self) -> Cycle:
+        """The numbers for an event."""
+        if self.began_at is None or self.ended_at is None:
+            return Cycle(self.probed, self.failed, 0)
+        lasted_ms = (self.ended_at - self.began_at).total_seconds() * 1000
+        return Cycle(self.probed, self.failed, max(0, int(lasted_ms)))
+
+
+#: By announcer, what was written since its last event.
+_untold: WeakKeyDictionary[Announcer, _Tally] = WeakKeyDictionary()
 
 
 def record_results(batch: Sequence[Finished], announcer: Announcer) -> list[Verdict]:
@@ -81,9 +113,11 @@ def record_results(batch: Sequence[Finished], announcer: Announcer) -> list[Verd
             writer.take(finished, state)
         writer.write()
         told = announcer.plan(writer.changes)
+        since = _untold.get(announcer, _Tally()).joined(writer.tally)
         if told is not None:
-            _append_event(told, Cycle(len(writer.verdicts), writer.failed, writer.duration_ms))
+            _append_event(told, since.cycle())
     announcer.confirm(writer.changes, told)
+    _untold[announcer] = _Tally() if told is not None else since
     return writer.verdicts
 
 
@@ -93,8 +127,9 @@ def announce(announcer: Announcer, cycle: Cycle | None = None) -> bool:
     if told is None:
         return False
     with transaction.atomic():
-        _append_event(told, cycle or Cycle(0, 0, 0))
+        _append_event(told, cycle or _untold.get(announcer, _Tally()).cycle())
     announcer.confirm((), told)
+    _untold.pop(announcer, None)
     return True
 
 
@@ -123,16 +158,18 @@ class _Writer:
         self.now = timezone.now()
         self.verdicts: list[Verdict] = []
         self.changes: list[Change] = []
-        self.duration_ms = 0
+        self._began_at: datetime | None = None
         self._states: list[NodeState] = []
         self._probes: list[tuple[Any, ...]] = []
         self._transitions: list[Transition] = []
         self._closed: list[tuple[str, str, Bucket]] = []
 
     @property
-    def failed(self) -> int:
-        """Probes of this batch that failed."""
-        return sum(verdict.mark is Mark.FAILED for verdict in self.verdicts)
+    def tally(self) -> _Tally:
+        """The numbers of this batch."""
+        failed = sum(verdict.mark is Mark.FAILED for verdict in self.verdicts)
+        ended_at = self.now if self.verdicts else None
+        return _Tally(len(self.verdicts), failed, self._began_at, ended_at)
 
     def take(self, finished: Finished, state: NodeState) -> None:
         """Judge one result and apply it to its node's state, in memory."""
@@ -183,8 +220,7 @@ class _Writer:
         state.recent = [*state.recent, [int(seconds), result.latency_ms, mark]][-RECENT:]
         for resolution, bucket in accumulate(state.open_buckets, seconds, mark, result.latency_ms):
             self._closed.append((state.pk, resolution, bucket))
-        took_ms = int((self.now - at).total_seconds() * 1000)
-        self.duration_ms = max(self.duration_ms, took_ms)
+        self._began_at = min(self._began_at or at, at)
 
     def write(self) -> None:
         """Everything but the event."""

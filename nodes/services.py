@@ -3,20 +3,21 @@ its audit record and its events, or did not happen."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from core.access.principals import Principal
-from core.locks import lock_log
+from core.audit.services import record
 from core.problems import Problem
-from nodes import edits, file_defaults, validation
+from nodes import edits, file_defaults, prober, validation
 from nodes.edits import Edit
-from nodes.models import Node
+from nodes.models import Node, NodeQuerySet, NodeState
 from nodes.policy import NodeSpec, load_registry
 from nodes.queries import no_such_node
 from nodes.registry import URL_FIELDS, effective
@@ -54,17 +55,25 @@ def sync_registry(actor: Principal) -> SyncResult:
     loaded = load_registry()
     file_defaults.take(loaded)
     declared = {id: _declared(spec) for id, spec in loaded.value.nodes.items()}
-    if not _plan(declared):
-        return SyncResult(0, 0, 0, len(declared))
-    with transaction.atomic():
-        lock_log()  # another process may be at it: plan again when it is done
-        plan = _plan(declared)
-        if plan:
-            edits.write(plan, actor, audit="registry.sync", target="nodes_registry.yml")
+    plan = _plan(declared, Node.objects.all())
+    if plan:
+        try:
+            plan = _take_over(declared, actor)
+        except IntegrityError:  # somebody put a node in first: its row says now what is left to do
+            plan = _take_over(declared, actor)
     created = sum(edit.action in ("created", "restored") for edit in plan)
     retired = sum(edit.action == "retired" for edit in plan)
     changed = sum(edit.action == "changed" and edit.node.node_id in declared for edit in plan)
     return SyncResult(created, changed, retired, len(declared) - created - changed)
+
+
+@transaction.atomic
+def _take_over(declared: Mapping[str, dict[str, Any]], actor: Principal) -> list[Edit]:
+    """Plan on locked rows, so that neither an operator's edit nor another process gets in between, and write."""
+    plan = _plan(declared, _for_edit())
+    if plan:
+        edits.write(plan, actor, audit="registry.sync", target="nodes_registry.yml")
+    return plan
 
 
 def _declared(spec: NodeSpec) -> dict[str, Any]:
@@ -72,9 +81,9 @@ def _declared(spec: NodeSpec) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _plan(declared: Mapping[str, dict[str, Any]]) -> list[Edit]:
+def _plan(declared: Mapping[str, dict[str, Any]], nodes: Iterable[Node]) -> list[Edit]:
     """The edits that make the rows say what the file says."""
-    rows = {node.node_id: node for node in Node.objects.all()}
+    rows = {node.node_id: node for node in nodes}
     plan = [
         edit
         for node_id, fields in declared.items()
@@ -126,7 +135,7 @@ def create_node(data: Mapping[str, Any], actor: Principal) -> Node:
 
 def _put_new(node_id: str, given: Given) -> Edit:
     """The row of a new node; a retired one of the same id comes back as the operators' node."""
-    node = Node.objects.select_for_update().filter(node_id=node_id).first()
+    node = _for_edit().filter(node_id=node_id).first()
     if node is not None and node.retired_at is None:
         raise _exists(node_id)
     before = edits.settled(node) if node else edits.NOTHING
@@ -143,14 +152,15 @@ def update_node(
     node_id: str,
     changes: Mapping[str, Any],
     actor: Principal,
-    if_version: int | Collection[int] | None = None,
+    if_match: Collection[str] | None = None,
 ) -> Node:
     """Override fields of a node; None takes an override back, so that the file's value or the default counts again.
 
-    `if_version` is the revision (or the revisions) that the caller knows: another one in force is Problem 412. Changing nothing writes nothing.
+    `if_match` has the tags (`Node.tag`) of the revisions that the caller knows: another one in force is Problem 412.
+    Changing nothing writes nothing.
     """
     node = _locked(node_id)
-    _require_version(node, if_version)
+    _require_match(node, if_match)
     given = validation.read(changes)
     validation.refuse(given.faults)
     before = edits.settled(node)
@@ -196,12 +206,10 @@ def _overridden(node: Node, given: Given) -> dict[str, Any]:
 
 
 @transaction.atomic
-def delete_node(
-    node_id: str, actor: Principal, if_version: int | Collection[int] | None = None
-) -> None:
+def delete_node(node_id: str, actor: Principal, if_match: Collection[str] | None = None) -> None:
     """Delete a node and what is known of it. Problem 409 if the file declares it or another node depends on it."""
     node = _locked(node_id)
-    _require_version(node, if_version)
+    _require_match(node, if_match)
     if node.declared is not None:
         detail = f"{node_id} is declared in nodes_registry.yml: remove it there, and it is retired."
         raise Problem(409, "node_declared", detail)
@@ -228,6 +236,20 @@ def _set_paused(node_id: str, paused: bool, actor: Principal) -> Node:
     return update_node(node_id, {"paused": None if inherited == paused else paused}, actor)
 
 
+def probe_node(node_id: str, actor: Principal) -> None:
+    """Probe a node now, whatever its schedule says, and note who asked for it and what was found. Problem 404."""
+    _get(node_id)
+    async_to_sync(prober.probe_now)(node_id)
+    note_probe(node_id, actor)
+
+
+def note_probe(node_id: str, actor: Principal) -> None:
+    """The audit record of a probe that somebody asked for."""
+    state = NodeState.objects.filter(pk=node_id).first()
+    found = {"status": state.status, "error": state.error} if state else None
+    record("node.probe", actor=actor, target=node_id, detail=found)
+
+
 def set_maintenance(node_id: str, until: datetime | None, actor: Principal) -> Node:
     """Announce work on a node until a time ahead; None ends it."""
     return update_node(node_id, {validation.MAINTENANCE: until}, actor)
@@ -243,7 +265,7 @@ def import_nodes(
     """
     if len(nodes) > MAX_IMPORT:
         raise Problem(422, "invalid_node", f"An import has at most {MAX_IMPORT} nodes.")
-    rows = {node.node_id: node for node in Node.objects.select_for_update()}
+    rows = {node.node_id: node for node in _for_edit()}
     plan: list[Edit] = []
     faults: list[Fault] = []
     same: list[str] = []
@@ -265,10 +287,19 @@ def import_nodes(
     faults += _import_faults([edit.node for edit in plan], rows)
     validation.refuse(faults)
     if plan and not dry_run:
-        edits.write(plan, actor, audit="registry.import", target="registry")
+        _write_import(plan, actor)
     created = [edit.node.node_id for edit in plan if edit.action != "changed"]
     changed = [edit.node.node_id for edit in plan if edit.action == "changed"]
     return ImportResult(created, changed, same, dry_run)
+
+
+def _write_import(plan: Sequence[Edit], actor: Principal) -> None:
+    try:
+        with transaction.atomic():
+            edits.write(plan, actor, audit="registry.import", target="registry")
+    except IntegrityError as exc:
+        detail = "Somebody else added one of these nodes meanwhile: import them again."
+        raise Problem(409, "node_exists", detail) from exc
 
 
 def _import_one(
@@ -326,20 +357,26 @@ def _dependencies() -> dict[str, list[str]]:
     return {node.node_id: effective(node).depends_on for node in Node.objects.active()}
 
 
+def _for_edit() -> NodeQuerySet:
+    """Rows that are locked for an edit, in the order in which everybody takes several.
+
+    A lock that keeps the key free: who writes down a probe holds the node's state and refers to its row, and edits lock
+    the state after the row. With the stronger lock each of the two would wait for the other.
+    """
+    return Node.objects.select_for_update(no_key=True).order_by("pk")
+
+
 def _locked(node_id: str) -> Node:
-    node = Node.objects.active().select_for_update().filter(node_id=node_id).first()
+    node = _for_edit().active().filter(node_id=node_id).first()
     if node is None:
         raise no_such_node(node_id)
     return node
 
 
-def _require_version(node: Node, expected: int | Collection[int] | None) -> None:
-    if expected is None:
-        return
-    known = {expected} if isinstance(expected, int) else expected
-    if node.version not in known:
+def _require_match(node: Node, known: Collection[str] | None) -> None:
+    if known is not None and node.tag not in known:
         detail = f"{node.node_id} was changed meanwhile; load it again and repeat the edit."
-        raise Problem(412, "precondition_failed", detail, headers={"ETag": f'"{node.version}"'})
+        raise Problem(412, "precondition_failed", detail, headers={"ETag": f'"{node.tag}"'})
 
 
 def _exists(node_id: str) -> Problem:

@@ -16,12 +16,15 @@ from core.outbound.guard import get_guard
 from core.outbound.purpose import Purpose
 from core.outbound.urls import UrlRefused
 from core.problems import Problem
+from nodes.circles import circles
 from nodes.policy import NodeId, NodeSpec
 from nodes.registry import FIELDS, SELF, URL_FIELDS
 
 MAINTENANCE = "maintenance_until"
 MAX_MAINTENANCE = timedelta(days=365)
 _NODE_ID = TypeAdapter(NodeId)
+#: So many nodes of a circle are named.
+_SHOWN = 12
 
 Fault = dict[str, str]
 
@@ -47,6 +50,7 @@ def read(data: Mapping[str, Any], *, prefix: str = "") -> Given:
         given.faults.append(_fault(str(name)[:80], "there is no such field"))
         del values[name]
     _read_fields(values, given)
+    _check_tags(given)
     _check_urls(given)
     given.faults = [
         {"path": prefix + fault["path"], "message": fault["message"]} for fault in given.faults
@@ -85,30 +89,17 @@ def dependency_faults(
 
     `path` is where a fault is, with `{node}` for the node's id.
     """
-    faults = []
+    faults: dict[str, str] = {}
+    changed = list(changed)
     for node in changed:
-        place = path.format(node=node)
-        missing = [other for other in depends.get(node, ()) if other not in depends]
-        if missing:
-            faults.append(_fault(place, f"{missing[0]!r} is not in the registry"))
-        elif circle := _circle(depends, node):
-            faults.append(_fault(place, f"goes in a circle: {' → '.join(circle)}"))
-    return faults
-
-
-def _circle(depends: Mapping[str, Iterable[str]], start: str) -> list[str]:
-    """The way from `start` back to it, empty if there is none."""
-    ways = [[start, other] for other in depends.get(start, ())]
-    seen: set[str] = set()
-    while ways:
-        way = ways.pop()
-        here = way[-1]
-        if here == start:
-            return way
-        if here not in seen:
-            seen.add(here)
-            ways += [[*way, other] for other in depends.get(here, ())]
-    return []
+        missing = next((other for other in depends.get(node, ()) if other not in depends), None)
+        if missing is not None:
+            faults[node] = f"{missing!r} is not in the registry"
+    for circle in circles(depends, changed):
+        way = circle if len(circle) <= _SHOWN else [*circle[: _SHOWN - 2], "…", circle[-1]]
+        for node in set(circle).intersection(changed):
+            faults.setdefault(node, f"goes in a circle: {' → '.join(way)}")
+    return [_fault(path.format(node=node), faults[node]) for node in changed if node in faults]
 
 
 def _read_fields(values: dict[str, Any], given: Given) -> None:
@@ -141,6 +132,13 @@ def _pydantic_faults(error: ValidationError) -> list[Fault]:
 
 def _roots(faults: list[Fault]) -> set[str]:
     return {fault["path"].split(".")[0] for fault in faults}
+
+
+def _check_tags(given: Given) -> None:
+    """A comma separates tags where people write them, so that one with a comma would come back as two."""
+    for index, tag in enumerate(given.fields.get("tags") or ()):
+        if "," in tag:
+            given.faults.append(_fault(f"tags.{index}", "expected a tag without a comma"))
 
 
 def _check_urls(given: Given) -> None:

@@ -82,10 +82,24 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         """Never."""
         return False
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Notes what becomes of the rights, for the audit."""
+        before = User.objects.select_for_update().filter(pk=obj.pk).first() if change else None
+        super().save_model(request, obj, form, change)
+        request.rights_change = services.rights_change(before, obj)  # type: ignore[attr-defined]
+
+    def audit(self, request: HttpRequest, obj: Model, verb: str, detail: dict[str, Any]) -> None:
+        """With the rights before and after; a new password has a word of its own."""
+        if getattr(request, "is_password_change", False):
+            verb = "set_password"
+        change = getattr(request, "rights_change", {})
+        super().audit(request, obj, verb, {**detail, "change": change} if change else detail)
+
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:
         """The password and its audit row in one transaction."""
+        request.is_password_change = True  # type: ignore[attr-defined]
         with transaction.atomic():
             return super().user_change_password(request, id, form_url)
 

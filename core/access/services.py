@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -107,6 +108,15 @@ def set_active(user_id: int, is_active: bool, actor: Principal) -> User:
     action = "user.activate" if is_active else "user.deactivate"
     record(action, actor=actor, target=user.username)
     return user
+
+
+def rights_change(before: User | None, after: User) -> dict[str, list[Any]]:
+    """`{"role": ["viewer", "admin"]}`: what of a person's rights is another than before; None before: a new person."""
+    return {
+        name: [getattr(before, name, None), getattr(after, name)]
+        for name in ("role", "is_active")
+        if getattr(before, name, None) != getattr(after, name)
+    }
 
 
 def _user(user_id: int) -> User:

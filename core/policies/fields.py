@@ -20,16 +20,21 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 SECRETS_DIR = Path("/run/secrets")
-#: The console's own secrets. A node's `auth_ref` that names one would send it to whoever answers at the node's URL.
-NEVER_LENT = frozenset({"SECRET_KEY", "SOFIIA_CONSOLE_API_KEY", "DATABASE_URL", "REDIS_URL"})
+#: Names of the console's own secrets and of the machine's, also as names of files. A node's `auth_ref` that meant one
+#: would send it to whoever answers at the node's URL.
+_NEVER_LENT = re.compile(
+    r"SECRET_KEY.*|SOFIIA_.*|AWS_.*|PG.*|POSTGRES.*|DJANGO_.*|.*PASSWORD.*|.*PASSWD.*|(.*_)?(DATABASE|REDIS)_URLS?",
+    re.ASCII,
+)
 MAX_SECRET_BYTES = 8192
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _AMOUNT = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([A-Za-z]{1,3})", re.ASCII)
-_SECRET = re.compile(
-    r"env:[A-Za-z_][A-Za-z0-9_]{0,127}|file:/run/secrets/[A-Za-z0-9._/-]{1,200}", re.ASCII
-)
+#: A name of this form is one that somebody chose for a secret: PATH and HOME are not.
+_LENT = re.compile(r"[A-Z][A-Z0-9_]{0,120}_(KEY|TOKEN|SECRET|URLS?)", re.ASCII)
+_FILE = re.compile(r"/run/secrets/[A-Za-z0-9._/-]{1,200}", re.ASCII)
+_SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]{0,127}|file:" + _FILE.pattern, re.ASCII)
 _MAX_SECONDS = 3660 * 86_400
 
 
@@ -107,7 +112,8 @@ class SecretUnavailable(LookupError):
 class SecretRef(str):
     """Where a secret is: `env:NAME` or `file:/run/secrets/NAME`. Never the secret itself, so it may be shown and stored.
 
-    Raises ValueError for anything else, and for the console's own secrets, which no file may lend to others.
+    Raises ValueError for anything else, for variables that are not named like a secret for others, and for the console's
+    own secrets, which no file may lend.
     """
 
     __slots__ = ()
@@ -116,8 +122,9 @@ class SecretRef(str):
         """`text` checked."""
         if not _SECRET.fullmatch(text) or ".." in text:
             raise ValueError("expected env:NAME or file:/run/secrets/NAME, never the secret itself")
-        if text.removeprefix("env:") in NEVER_LENT:
-            raise ValueError("expected another variable: this one is the console's own secret")
+        scheme, _, name = text.partition(":")
+        check = _refuse_own if scheme == "env" else _refuse_own_file
+        check(name)
         return super().__new__(cls, text)
 
     def resolve(self) -> str:
@@ -148,4 +155,19 @@ class SecretRef(str):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """The form of a reference."""
-        return {"type": "string", "pattern": f"^({_SECRET.pattern})$"}
+        return {"type": "string", "pattern": f"^(env:{_LENT.pattern}|file:{_FILE.pattern})$"}
+
+
+def _refuse_own(name: str) -> None:
+    if _NEVER_LENT.fullmatch(name.upper()):
+        raise ValueError("expected another variable: this one is the console's own secret")
+    if not _LENT.fullmatch(name):
+        raise ValueError(
+            "expected a variable in capitals that ends in _KEY, _TOKEN, _SECRET, _URL or _URLS"
+        )
+
+
+def _refuse_own_file(path: str) -> None:
+    parts = path.upper().replace("-", "_").replace(".", "_").removeprefix("/RUN/SECRETS/")
+    if any(_NEVER_LENT.fullmatch(part.strip("_")) for part in parts.split("/")):
+        raise ValueError("expected another file: this one is the console's own secret")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -66,9 +67,29 @@ def test_a_person_is_made_and_changed(admin: Client) -> None:
     assert admin.post(f"{page}password/", password).status_code == 302
 
     assert actions() == [
-        ("user.create", "boss", "olena"), ("user.update", "boss", "olena"), ("user.update", "boss", "olena"),
+        ("user.create", "boss", "olena"), ("user.update", "boss", "olena"),
+        ("user.set_password", "boss", "olena"),
     ]  # fmt: skip
+    created, updated, reset = (
+        json.loads(row.detail) for row in AuditRecord.objects.order_by("seq")
+    )
+    assert created["change"] == {"role": [None, "viewer"], "is_active": [None, True]}
+    assert updated["change"] == {"role": ["viewer", "operator"]}
+    assert "change" not in reset
+    assert "another-long-word" not in str(AuditRecord.objects.values())
     assert PASSWORD not in str(AuditRecord.objects.values())
+
+
+def test_who_shuts_somebody_out_is_told_with_what_was_before(admin: Client) -> None:
+    olena = make_user("olena", role="admin")
+
+    admin.post(
+        f"/admin/access/user/{olena.pk}/change/",
+        {"username": "olena", "role": "admin", "email": ""},
+    )
+
+    detail = json.loads(AuditRecord.objects.get(action="user.update").detail)
+    assert detail["change"] == {"is_active": [True, False]}
 
 
 def test_the_last_admin_cannot_be_shut_out(admin: Client) -> None:

@@ -101,13 +101,23 @@ def test_bounds_are_told_as_they_are_written() -> None:
 
 REFERENCES = [
     "env:SUPERVISOR_API_KEY",
-    "env:_x1",
+    "env:PROM_TOKEN",
+    "env:OPS_APPRISE_URLS",
+    "env:ONCALL_URL",
+    "env:ONCALL_KEY",
+    "env:EDGE_1_SECRET",
+    "file:/run/secrets/x",
     "file:/run/secrets/noda1",
     "file:/run/secrets/a/b.key",
 ]
 NO_REFERENCES = ["", "hunter2", "env:", "env:1X", "env:A B", "env:A\n", "ENV:A", "env:ÄB", "file:", "file:/etc/shadow",
                  "file:/run/secrets/", "file:/run/secrets/../../etc/shadow", "file:run/secrets/x", "file:///run/secrets/x",
-                 "env:SECRET_KEY", "env:SOFIIA_CONSOLE_API_KEY", "env:DATABASE_URL", "env:REDIS_URL", "env:" + "A" * 200]  # fmt: skip
+                 "env:SECRET_KEY", "env:SOFIIA_CONSOLE_API_KEY", "env:DATABASE_URL", "env:REDIS_URL", "env:" + "A" * 200,
+                 "env:SECRET_KEY_FALLBACKS", "env:PATH", "env:_x1", "env:prom_token", "env:AWS_SECRET_KEY", "env:DB_PASSWORD_KEY",
+                 "env:PGPASSWORD", "env:PG_TOKEN", "env:MAIN_DATABASE_URL", "env:SOFIIA_X_TOKEN", "env:_KEY",
+                 "file:/run/secrets/sofiia_console_api_key", "file:/run/secrets/SOFIIA-key", "file:/run/secrets/a/secret_key",
+                 "file:/run/secrets/.secret-key.txt", "file:/run/secrets/database_url", "file:/run/secrets/db_password",
+                 "file:/run/secrets/sofiia_x/key", "file:/var/run/secrets/x"]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", REFERENCES)

@@ -13,9 +13,9 @@ from django.utils import timezone
 from core.audit.models import AuditRecord
 from events.models import Event
 from nodes import services
-from nodes.models import Node, NodeState, Revision
+from nodes.models import Node, NodeState, Revision, Transition
 from nodes.registry import effective
-from tests.factories import make_node
+from tests.factories import make_node, principal
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +51,50 @@ def test_the_form_shows_what_is_in_force_and_from_where(admin: Client, node: Nod
     assert "In force: From the file (nodes_registry.yml)" in page
     assert "In force: 1m (nodes_registry.yml)" in page
     assert "(default)" in page
+
+
+def test_nothing_of_a_node_becomes_html(admin: Client, sync: Any, set_environment: Any) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    set_environment(NODES_a_LABEL=hostile + "env")
+    facts = {"label": hostile, "role": hostile, "tags": [hostile], "labels": {"team": hostile}}
+    sync(a={**facts, "router_url": URL, "require": {"backends": {"alerts": [hostile]}}})
+    services.create_node({"node_id": "b", "router_url": URL, **facts}, principal())
+    services.update_node("b", {"label": hostile + "2"}, principal())
+    NodeState.objects.update(
+        error=hostile,
+        reasons=[hostile],
+        probed_at=timezone.now(),
+        status="offline",
+        failures=2,
+        telemetry={"backends": {hostile: hostile}, "last_artifacts": {"a": hostile}},
+    )
+    Transition.objects.create(
+        node_id="b", ts=timezone.now(), before="online", after="offline", reasons=[hostile]
+    )
+
+    pages = [LIST, LIST + "add/", *(change_path(id) for id in "ab")]
+    pages += [reverse(f"admin:nodes_node_{page}", args=["b"]) for page in ("history", "delete")]
+
+    for path in pages:
+        page = admin.get(path).content.decode()
+        assert "<img src=x" not in page, path
+    assert (
+        "In force: &lt;img src=x onerror=alert(1)&gt;env"
+        in admin.get(change_path("a")).content.decode()
+    )
+
+
+def test_an_edit_of_a_node_that_was_made_anew_is_refused(admin: Client, actor: Any) -> None:
+    new = {"node_id": "b", "router_url": URL}
+    services.create_node(new, actor)
+    path = change_path("b")
+    form = form_of(admin, path, label="Mine")
+    services.delete_node("b", actor)
+    services.create_node(new, actor)
+
+    answer = admin.post(path, form)
+
+    assert "Somebody changed this node meanwhile" in answer.content.decode()
 
 
 def test_a_save_writes_revision_audit_and_event(admin: Client, node: Node) -> None:
@@ -237,6 +281,8 @@ def test_probing_is_an_action(admin: Client, transactional_db: None) -> None:
     answer = admin.post(LIST, {"action": "probe_now", "_selected_action": ["b"]}, follow=True)
 
     assert "b: Degraded for" in answer.content.decode()
+    row = AuditRecord.objects.get(action="node.probe")
+    assert (row.target, row.actor) == ("b", "olena")
 
 
 def test_the_history_has_the_edits_of_programs(admin: Client, node: Node, actor: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from core.audit.models import AuditRecord
 from nodes import services
 from nodes.models import Node, Transition
 from tests.factories import make_node
@@ -28,19 +30,20 @@ def test_a_node_is_created_read_changed_and_deleted(admin: Client) -> None:
     created = call(admin, "POST", "/api/nodes", NEW)
     assert created.status_code == 201, created.content
     assert created["Location"] == "/api/nodes/edge-1"
-    assert created["ETag"] == '"1"'
+    first = created["ETag"]
     assert created.json()["urls"]["router_url"] == {
         "value": "http://10.0.0.5:9102",
         "source": "admin",
     }
 
-    changed = call(admin, "PATCH", "/api/nodes/edge-1", {"label": "Far"}, if_match='"1"')
+    changed = call(admin, "PATCH", "/api/nodes/edge-1", {"label": "Far"}, if_match=first)
     assert changed.status_code == 200
-    assert (changed.json()["label"], changed["ETag"]) == ("Far", '"2"')
+    assert (changed.json()["label"], changed.json()["version"]) == ("Far", 2)
+    assert changed["ETag"] != first
 
     read = admin.get("/api/nodes/edge-1")
     assert read.json()["label"] == "Far"
-    assert read["ETag"] == '"2"'
+    assert read["ETag"] == changed["ETag"]
     assert read.json()["uptime"] == {"24h": None, "7d": None, "30d": None}
 
     assert call(admin, "DELETE", "/api/nodes/edge-1").status_code == 204
@@ -48,16 +51,27 @@ def test_a_node_is_created_read_changed_and_deleted(admin: Client) -> None:
     assert (gone.status_code, gone.json()["code"]) == (404, "node_not_found")
 
 
-@pytest.mark.parametrize("tag", ['"1"', 'W/"1"', "*", '"7", "1"'])
-def test_if_match_lets_the_version_in_force_through(admin: Client, tag: str) -> None:
-    call(admin, "POST", "/api/nodes", NEW)
+@pytest.mark.parametrize("form", ["{}", "W/{}", "*", '"7", {}'])
+def test_if_match_lets_the_version_in_force_through(admin: Client, form: str) -> None:
+    tag = call(admin, "POST", "/api/nodes", NEW)["ETag"]
 
-    answer = call(admin, "PATCH", "/api/nodes/edge-1", {"label": "Far"}, if_match=tag)
+    answer = call(admin, "PATCH", "/api/nodes/edge-1", {"label": "Far"}, if_match=form.format(tag))
 
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("tag", ['"2"', '"nonsense"', '""', "²"])
+def test_the_tag_of_a_deleted_node_is_not_one_of_its_successor(admin: Client) -> None:
+    old = call(admin, "POST", "/api/nodes", NEW)["ETag"]
+    call(admin, "DELETE", "/api/nodes/edge-1")
+    new = call(admin, "POST", "/api/nodes", NEW)
+    assert new.json()["version"] == 1
+
+    answer = call(admin, "PATCH", "/api/nodes/edge-1", {"label": "Far"}, if_match=old)
+
+    assert (answer.status_code, answer["ETag"]) == (412, new["ETag"])
+
+
+@pytest.mark.parametrize("tag", ['"1"', '"2"', '"nonsense"', '""', "²"])
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 def test_if_match_stops_an_edit_of_what_was_changed(admin: Client, method: str, tag: str) -> None:
     call(admin, "POST", "/api/nodes", NEW)
@@ -193,6 +207,18 @@ def test_probing_answers_with_the_fresh_state(admin: Client, transactional_db: N
     assert facts["status"] == "degraded"
 
 
+def test_probing_is_audited_once(admin: Client, transactional_db: None) -> None:
+    make_node("a")
+    before = AuditRecord.objects.count()
+
+    call(admin, "POST", "/api/nodes/a/probe")
+    call(admin, "POST", "/api/nodes/nobody/probe")
+
+    (row,) = AuditRecord.objects.order_by("seq")[before:]
+    assert (row.action, row.target, row.actor) == ("node.probe", "a", "olena")
+    assert json.loads(row.detail)["status"] == "degraded"
+
+
 @pytest.mark.parametrize("form", ["yaml", "json"])
 def test_the_export_goes_through_the_import(admin: Client, form: str) -> None:
     call(admin, "POST", "/api/nodes", {**NEW, "poll_interval": "5m"})
@@ -212,6 +238,22 @@ def test_the_export_goes_through_the_import(admin: Client, form: str) -> None:
 
     assert call(admin, "POST", "/api/nodes/import", body).json()["created"] == ["edge-1"]
     assert admin.get(f"/api/nodes/export?format={form}").content.decode() == body
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_an_export_of_5000_nodes_goes_through_the_import(admin: Client, form: str) -> None:
+    spec = {"label": "Вузол", "router_url": "http://10.0.0.5:9102", "tags": ["core"], "env": "prod"}
+    nodes = {f"node-{number:04}": spec for number in range(5000)}
+    began = time.monotonic()
+    assert len(call(admin, "POST", "/api/nodes/import", {"nodes": nodes}).json()["created"]) == 5000
+    took_s = time.monotonic() - began
+
+    body = admin.get(f"/api/nodes/export?format={form}").content.decode()
+    answer = call(admin, "POST", "/api/nodes/import", body)
+
+    assert answer.status_code == 200, answer.content[:500]
+    assert len(answer.json()["unchanged"]) == 5000
+    assert took_s < 20  # 3 s on a machine that is not busy
 
 
 def test_an_import_that_is_wrong_says_where(admin: Client) -> None:

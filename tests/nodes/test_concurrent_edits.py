@@ -58,11 +58,41 @@ def test_an_id_is_given_to_one_of_two(actor: Any) -> None:
     assert Node.objects.count() == Revision.objects.count() == 1
 
 
+def test_of_two_imports_of_a_new_node_one_is_told_to_come_again(actor: Any) -> None:
+    nodes = [{"node_id": f"n{number}", "router_url": URL} for number in range(20)]
+
+    results = at_once(4, lambda index: services.import_nodes(nodes[:: (-1) ** index], actor))
+
+    assert {r if isinstance(r, str) else len(r.created) for r in results} <= {"node_exists", 20, 0}
+    assert Node.objects.count() == Revision.objects.count() == 20
+
+
+def test_an_edit_during_a_sync_is_not_lost(write_registry: Any, actor: Any) -> None:
+    nodes = {f"n{i}": {"label": "N", "router_url": URL} for i in range(20)}
+    write_registry({"nodes": nodes})
+    services.sync_registry(actor)
+    write_registry({"nodes": {id: {**node, "label": "M"} for id, node in nodes.items()}})
+
+    def act(index: int) -> object:
+        if index == 0:
+            return services.sync_registry(actor)
+        return [
+            services.update_node(f"n{i}", {f"{'role' if index == 1 else 'env'}": "x"}, actor)
+            for i in range(20)
+        ]
+
+    at_once(3, act)
+
+    for node in Node.objects.all():
+        assert (node.overrides, node.version) == ({"role": "x", "env": "x"}, 4)
+        assert node.declared["label"] == "M"
+
+
 def test_of_edits_from_one_version_one_is_taken(actor: Any) -> None:
-    services.create_node({"node_id": "a", "router_url": URL}, actor)
+    tags = {services.create_node({"node_id": "a", "router_url": URL}, actor).tag}
 
     results = at_once(
-        4, lambda index: services.update_node("a", {"label": f"L{index}"}, actor, if_version=1)
+        4, lambda index: services.update_node("a", {"label": f"L{index}"}, actor, tags)
     )
 
     assert results.count("precondition_failed") == 3

@@ -85,6 +85,9 @@ def test_null_takes_an_override_back(sync: Any, actor: Any) -> None:
         ({"auth_ref": "env:SOFIIA_CONSOLE_API_KEY"}, {"auth_ref"}),
         ({"auth_ref": "the-key-itself"}, {"auth_ref"}),
         ({"tags": ["ok", ""]}, {"tags.1"}),
+        ({"tags": ["ok", "a,b"]}, {"tags.1"}),
+        ({"auth_ref": "env:PATH"}, {"auth_ref"}),
+        ({"auth_ref": "file:/run/secrets/sofiia_console_api_key"}, {"auth_ref"}),
         ({"poll_interval": 30}, {"poll_interval"}),
         ({"poll_interval": "1 fortnight"}, {"poll_interval"}),
         ({"offline_after": 0}, {"offline_after"}),
@@ -144,20 +147,20 @@ def test_dependencies_do_not_go_in_a_circle(node: Node, actor: Any) -> None:
     assert refused.value.errors[0]["message"] == "goes in a circle: edge-1 → b → edge-1"
 
 
-@pytest.mark.parametrize("known", [1, {1}, {7, 1}, None])
-def test_an_edit_from_the_version_in_force_is_taken(node: Node, actor: Any, known: Any) -> None:
-    services.update_node("edge-1", {"label": "New"}, actor, known)
+def test_an_edit_from_the_revision_in_force_is_taken(node: Node, actor: Any) -> None:
+    for known in ({node.tag}, None):
+        node = services.update_node("edge-1", {"label": f"New {known}"}, actor, known)
 
-    assert Node.objects.get().version == 2
+    assert Node.objects.get().version == 3
 
 
-@pytest.mark.parametrize("known", [2, set(), {7}])
-def test_an_edit_from_another_version_is_refused(node: Node, actor: Any, known: Any) -> None:
+@pytest.mark.parametrize("known", [set(), {"1"}, {"7-abc"}, {""}])
+def test_an_edit_from_another_revision_is_refused(node: Node, actor: Any, known: set[str]) -> None:
     with pytest.raises(Problem) as refused:
         services.update_node("edge-1", {"label": "New"}, actor, known)
 
     assert refused.value.status == 412
-    assert refused.value.headers["ETag"] == '"1"'
+    assert refused.value.headers["ETag"] == f'"{node.tag}"'
 
 
 def test_pausing_and_resuming_are_seen_by_the_poller(node: Node, actor: Any) -> None:
@@ -196,10 +199,40 @@ def test_deleting_leaves_an_audit_record_and_an_event(node: Node, actor: Any) ->
     audit = AuditRecord.objects.order_by("seq").last()
     assert audit is not None
     assert (audit.action, audit.target) == ("node.delete", "edge-1")
-    assert orjson.loads(audit.detail)["change"]["label"] == ["Edge", None]
+    detail = orjson.loads(audit.detail)
+    assert detail["change"] == {"label": ["Edge", None], "router_url": [URL, None]}
+    assert detail["version"] == 1
     event = Event.objects.filter(type="node.changed").order_by("id").last()
     assert event is not None
     assert (event.node_id, orjson.loads(event.data)["action"]) == ("edge-1", "deleted")
+
+
+def test_the_last_settings_of_a_deleted_node_stay_in_the_audit_however_many(actor: Any) -> None:
+    tags = [f"t{number:02}" + "x" * 60 for number in range(50)]
+    labels = {f"l{number}": "я" * 190 for number in range(50)}
+    for number in range(200):
+        services.create_node({"node_id": f"{'n' * 60}{number}", "router_url": URL}, actor)
+    settings = {
+        "node_id": "a",
+        "router_url": URL,
+        "tags": tags,
+        "labels": labels,
+        "depends_on": [f"{'n' * 60}{number}" for number in range(200)],
+        "auth_ref": "env:A_KEY",
+    }
+    services.create_node(settings, actor)
+    until = timezone.now() + timedelta(hours=1)
+    services.set_maintenance("a", until, actor)
+
+    services.delete_node("a", actor)
+
+    audit = AuditRecord.objects.get(action="node.delete")
+    change = orjson.loads(audit.detail)["change"]
+    assert change["router_url"] == [URL, None]
+    assert change["auth_ref"] == ["env:A_KEY", None]
+    assert change["maintenance_until"] == [until.isoformat(), None]
+    assert change["tags"].startswith('[["t00xx')
+    assert change.keys() == settings.keys() - {"node_id"} | {"maintenance_until"}
 
 
 def test_a_declared_node_is_removed_in_the_file(sync: Any, actor: Any) -> None:
