@@ -77,10 +77,10 @@ def test_an_empty_key_is_no_credentials(client: Client, environ: Environ) -> Non
 def test_a_key_in_the_address_is_refused_and_not_used(
     client: Client, prod: None, name: str
 ) -> None:
-    reply = client.get(f"/api/things?{name}={CONSOLE_KEY}", headers=bearer(CONSOLE_KEY))
+    reply = client.get(f"/api/things?{name}=SECRET", headers=bearer(CONSOLE_KEY))
 
     assert (reply.status_code, reply.json()["code"]) == (400, "key_in_query")
-    assert CONSOLE_KEY not in reply.content.decode()
+    assert "SECRET" not in reply.content.decode()
 
 
 def test_an_ordinary_query_is_not_taken_for_a_key(client: Client, prod: None) -> None:
