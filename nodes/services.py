@@ -276,6 +276,8 @@ def import_nodes(
             path = f"nodes.{edit.node.node_id}.node_id"
             bad = [{"path": path, "message": "is given twice"}]
         faults += bad
+        if len(faults) >= validation.MAX_FAULTS:
+            break
         if edit is None or bad:
             continue
         taken.add(edit.node.node_id)
@@ -284,7 +286,8 @@ def import_nodes(
             plan.append(edit)
         else:
             same.append(edit.node.node_id)
-    faults += _import_faults([edit.node for edit in plan], rows)
+    if len(faults) < validation.MAX_FAULTS:
+        faults += _import_faults([edit.node for edit in plan], rows)
     validation.refuse(faults)
     if plan and not dry_run:
         _write_import(plan, actor)

@@ -23,6 +23,9 @@ from nodes.registry import FIELDS, SELF, URL_FIELDS
 MAINTENANCE = "maintenance_until"
 MAX_MAINTENANCE = timedelta(days=365)
 _NODE_ID = TypeAdapter(NodeId)
+#: So many faults are told, and so many values may a field have: more would take long to find fault with.
+MAX_FAULTS = 200
+_MAX_VALUES = 5000
 #: So many nodes of a circle are named.
 _SHOWN = 12
 
@@ -49,6 +52,7 @@ def read(data: Mapping[str, Any], *, prefix: str = "") -> Given:
     for name in sorted(values.keys() - set(FIELDS), key=str):
         given.faults.append(_fault(str(name)[:80], "there is no such field"))
         del values[name]
+    _drop_endless(values, given)
     _read_fields(values, given)
     _check_tags(given)
     _check_urls(given)
@@ -79,7 +83,7 @@ def refuse(faults: Iterable[Fault]) -> None:
     errors = list(faults)
     if errors:
         places = ", ".join(error["path"] for error in errors[:3])
-        raise Problem(422, "invalid_node", f"Not accepted: {places}.", errors=errors[:200])
+        raise Problem(422, "invalid_node", f"Not accepted: {places}.", errors=errors[:MAX_FAULTS])
 
 
 def dependency_faults(
@@ -100,6 +104,23 @@ def dependency_faults(
         for node in set(circle).intersection(changed):
             faults.setdefault(node, f"goes in a circle: {' → '.join(way)}")
     return [_fault(path.format(node=node), faults[node]) for node in changed if node in faults]
+
+
+def _drop_endless(values: dict[str, Any], given: Given) -> None:
+    for name in [name for name, value in values.items() if _is_endless(value)]:
+        given.faults.append(_fault(name, f"expected at most {_MAX_VALUES} values"))
+        del values[name]
+
+
+def _is_endless(value: Any) -> bool:
+    ahead, count = [value], 0
+    while ahead and count <= _MAX_VALUES:
+        item = ahead.pop()
+        if isinstance(item, list | dict):
+            count += len(item)
+            if count <= _MAX_VALUES:
+                ahead += item.values() if isinstance(item, dict) else item
+    return count > _MAX_VALUES
 
 
 def _read_fields(values: dict[str, Any], given: Given) -> None:

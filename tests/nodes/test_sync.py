@@ -39,7 +39,10 @@ def test_it_makes_rows_states_history_audit_and_events(sync: Any) -> None:
     assert NodeState.objects.count() == 2
     assert Revision.objects.get(node_id="a").change["label"] == [None, "A"]
     assert AuditRecord.objects.get().action == "registry.sync"
-    events = [orjson.loads(event.data) for event in Event.objects.filter(type="node.changed")]
+    events = [
+        orjson.loads(event.data)
+        for event in Event.objects.filter(type="node.changed").order_by("id")
+    ]
     assert [(event["node_id"], event["action"]) for event in events] == [
         ("a", "created"),
         ("b", "created"),
