@@ -12,7 +12,10 @@ def main() -> None:
     from sofiia_site.environment import refuse_if_unsafe
 
     refuse_if_unsafe(sys.argv)
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(130)  # asked to stop: no traceback
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import os
 from argparse import ArgumentParser
@@ -9,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.core.management.base import BaseCommand, CommandError
 
 from core import safe_json
@@ -73,7 +73,7 @@ class Command(BaseCommand):
     def _probe(self, options: dict[str, Any]) -> None:
         node_id = options["node_id"]
         queries.node_view(node_id)
-        async_to_sync(prober.probe_now)(node_id)
+        asyncio.run(prober.probe_now(node_id))
         view = queries.node_view(node_id)
         self._say(options, view.as_dict(), f"{tables.marked(view)}  {node_id}  {view.headline}")
         if not view.online:

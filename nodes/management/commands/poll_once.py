@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from argparse import ArgumentParser
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.core.management.base import BaseCommand
 
 from core import safe_json
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Probe, then show."""
-        cycle = async_to_sync(prober.poll_once)()
+        cycle = asyncio.run(prober.poll_once())
         fleet = queries.fleet()
         figures = {
             "probed": cycle.probed,
