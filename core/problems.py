@@ -304,7 +304,7 @@ def _invalid(request: HttpRequest, exc: ValidationError) -> HttpResponse:
 
 def field_path(loc: Sequence[str | int]) -> str:
     """`nodes[0].label` for ("body", "payload", "nodes", 0, "label"): the place and the parameter's name are ours."""
-    parts = list(loc)
+    parts = [part for part in loc if isinstance(part, int) or "[" not in part]  # unions name types
     if parts and parts[0] in _PLACES:
         in_body = parts[0] in ("body", "form", "file")
         parts = parts[2:] if in_body and len(parts) > 2 else parts[1:]

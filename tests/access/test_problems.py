@@ -110,6 +110,8 @@ def test_a_body_that_is_no_json_is_a_400(client: Client, prod: None, body: str) 
     (("query", "limit"), "limit"),
     (("path", "number"), "number"),
     (("name",), "name"),
+    (("body", "events", "function-wrap[check()]", "session_id"), "session_id"),
+    (("body", "events", "list[function-wrap[check()]]", 2, "session_id"), "[2].session_id"),
     ((), ""),
 ])  # fmt: skip
 def test_a_path_starts_at_the_field(loc: tuple[Any, ...], path: str) -> None:
@@ -252,3 +254,11 @@ def test_a_failure_in_a_middleware_is_mapped_too(
 
     assert (reply.status_code, reply.json()["code"]) == (503, "database_unavailable")
     assert reply["Retry-After"] == "5"
+
+
+@pytest.mark.parametrize(("method", "path"), [
+    ("get", "/api/audit?action=%00"), ("get", "/api/audit?actor=a%00b"), ("delete", "/api/keys/%00"),
+    ("get", "/api/keys?after=%00"), ("get", "/api/number/%00"),
+])  # fmt: skip
+def test_a_nul_is_never_our_fault(quiet: Client, prod: None, method: str, path: str) -> None:
+    assert getattr(quiet, method)(path, headers=bearer(CONSOLE_KEY)).status_code < 500
