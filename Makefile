@@ -1,4 +1,4 @@
-# Every target makes .venv and installs the pinned dependencies where they are missing.
+# Every target first makes .venv with the pinned dependencies.
 PYTHON ?= python3
 VENV := .venv/bin
 HASHED := $(VENV)/pip install --quiet --disable-pip-version-check --require-hashes
@@ -9,7 +9,7 @@ run: .venv/base.ok
 	@exec $(VENV)/python manage.py serve
 
 demo: .venv/base.ok
-	@exec $(VENV)/python manage.py serve --fleet 12
+	@DATA_DIR=$${DATA_DIR:-var/demo} exec $(VENV)/python manage.py serve --fleet 12
 
 test: .venv/dev.ok
 	@$(VENV)/python -m tests.run
@@ -31,11 +31,13 @@ lock:
 	  -o requirements/$$name.txt; done
 
 .venv/base.ok: requirements/base.txt
+	@echo "Installing pinned packages into .venv, once: about half a minute"
 	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
-	$(HASHED) -r requirements/base.txt
+	@$(HASHED) -r requirements/base.txt
 	@touch $@
 
 .venv/dev.ok: requirements/dev.txt
+	@echo "Installing pinned packages into .venv, once: about a minute"
 	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
-	$(HASHED) -r requirements/dev.txt
+	@$(HASHED) -r requirements/dev.txt
 	@touch $@ .venv/base.ok

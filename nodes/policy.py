@@ -61,13 +61,20 @@ def _check_name(name: str) -> str:
     return name
 
 
+def _check_tag(tag: str) -> str:
+    """One word for one thing: forms separate tags by commas."""
+    if "," in tag:
+        raise ValueError("expected a tag without a comma")
+    return _check_text(tag)
+
+
 NodeId = Annotated[str, AfterValidator(_check_node_id)]
 Url = Annotated[str, AfterValidator(_check_url)]
 MonitorUrl = Annotated[str, AfterValidator(_check_monitor_url)]
 Label = Annotated[str, Field(max_length=200), AfterValidator(_check_text)]
 Role = Annotated[str, Field(max_length=64), AfterValidator(_check_text)]
 Env = Annotated[str, Field(max_length=32), AfterValidator(_check_text)]
-Tag = Annotated[str, Field(max_length=64), AfterValidator(_check_text)]
+Tag = Annotated[str, Field(max_length=64), AfterValidator(_check_tag)]
 LabelName = Annotated[str, AfterValidator(_check_name)]
 Times = Annotated[int, Field(ge=1, le=1000)]
 Interval = Annotated[Duration, between("500ms", "1d")]

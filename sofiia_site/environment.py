@@ -272,7 +272,9 @@ def _check_database(result: Environment) -> None:
         result.faults.append("DATABASE_URL must be a sqlite:// or postgres:// address")
         result.database_url = "sqlite://:memory:"
         return
-    if result.alert_backend == "postgres" and scheme == "sqlite":
+    if not result.is_dev and scheme == "sqlite":
+        result.faults.append("DATABASE_URL must name a PostgreSQL database")
+    elif result.alert_backend == "postgres" and scheme == "sqlite":
         result.faults.append("ALERT_BACKEND=postgres needs a PostgreSQL database in DATABASE_URL")
     if result.audit_backend == "postgres" and scheme == "sqlite":
         result.faults.append("AUDIT_BACKEND=postgres needs a PostgreSQL database in DATABASE_URL")

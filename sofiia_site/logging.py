@@ -86,5 +86,8 @@ def logging_config(log_format: str) -> dict[str, Any]:
             "uvicorn": {"level": "WARNING"},
             "uvicorn.error": {"filters": ["strangers"]},
             "httpx": {"level": "WARNING"},
+            "psycopg.pool": {
+                "level": "ERROR"
+            },  # one line for each try; the fault itself is told elsewhere
         },
     }

@@ -147,7 +147,9 @@ CSRF_TRUSTED_ORIGINS = [
 CSRF_FAILURE_VIEW = "core.problems.csrf_failure"
 SILENCED_SYSTEM_CHECKS = [
     "security.W001",  # the edge writes the security headers, on errors and static files too
+    "security.W002",  # so does X-Frame-Options
     "security.W004",  # Strict-Transport-Security comes from the edge where the scheme is https
+    "security.W020",  # an empty ALLOWED_HOSTS is sofiia.E001 already
     "security.W008",  # the redirect to https belongs to the front server
 ]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024

@@ -223,7 +223,16 @@ def _events(text: str, name: str) -> Iterator[Event]:
         column = exc.position - (text.rfind("\n", 0, exc.position) + 1) + 1
         raise PolicyError(name, [Fault(line, column, "expected printable characters")]) from None
     except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
+        is_open = "unexpected end" in (exc.problem or "")  # what was begun there never ended
+        mark = (is_open and exc.context_mark) or exc.problem_mark or exc.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         words = " ".join(filter(None, (exc.context, exc.problem))) or "expected YAML"
+        if _character_at(text, line, column) == "\t":
+            words = "expected spaces, not a tab"
         raise PolicyError(name, [Fault(line, column, words)]) from None
+
+
+def _character_at(text: str, line: int, column: int) -> str:
+    """The character at a place counted from 1, or nothing."""
+    lines = text.split("\n")
+    return lines[line - 1][column - 1 : column] if line <= len(lines) else ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import DatabaseError, OperationalError, connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from core.access.principals import system
@@ -19,6 +20,9 @@ from nodes.policy import load_registry
 from nodes.registry import environment_overrides
 from nodes.services import SyncResult, sync_registry
 from sofiia_site.environment import EXIT_UNSAFE
+from sofiia_site.readiness import channel_layer
+
+logger = logging.getLogger("sofiia.serve")
 
 
 class CannotStart(Exception):
@@ -58,12 +62,37 @@ def migrate_if_needed(may_migrate: bool) -> None:
         executor = MigrationExecutor(connection)
         if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return
-    except (OperationalError, DatabaseError) as exc:
-        reason = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
-        raise CannotStart(f"the database cannot be used: {reason}", 1) from exc
+    except DatabaseError as exc:
+        raise CannotStart(f"the database cannot be used: {_database_fault(exc)}", 1) from exc
     if not may_migrate:
         raise CannotStart("the database schema is not current; run manage.py migrate", 1)
     call_command("migrate", verbosity=0, interactive=False)
+
+
+def _database_fault(error: DatabaseError) -> str:
+    """The first line of what is wrong. A pool only says that it waited, so PostgreSQL is asked once directly."""
+    reason = str(error)
+    if connection.vendor == "postgresql":
+        import psycopg
+
+        name, port = connection.settings_dict["HOST"], connection.settings_dict["PORT"]
+        try:
+            psycopg.connect(
+                host=name, port=port or None, dbname=connection.settings_dict["NAME"],
+                user=connection.settings_dict["USER"] or None,
+                password=connection.settings_dict["PASSWORD"] or None, connect_timeout=3,
+            ).close()  # fmt: skip
+        except psycopg.Error as exc:
+            reason = str(exc)
+    return next(iter(reason.strip().splitlines()), type(error).__name__)
+
+
+def warn_of_redis() -> None:
+    """Redis is only a doorbell: without it the console works, slower between processes, and says so once."""
+    layer = channel_layer()
+    if not layer.ok:
+        fault = layer.detail["error"]
+        logger.warning("REDIS_URL does not answer", extra={"fault": fault})
 
 
 def prepare(*, may_migrate: bool, web: bool) -> tuple[SyncResult, str | None]:
@@ -73,6 +102,7 @@ def prepare(*, may_migrate: bool, web: bool) -> tuple[SyncResult, str | None]:
     declared = read_policies()
     migrate_if_needed(may_migrate)
     check_overrides(declared)
+    warn_of_redis()
     return sync_registry(system("start")), issue_first_login() if web else None
 
 
@@ -87,8 +117,10 @@ def banner(say: Callable[[str], object], result: SyncResult, token: str | None) 
         else f"http://{shown}:{environment.port}"
     )
     total = result.created + result.changed + result.unchanged
+    others = Node.objects.active().count() - total
+    more = f", {others} more from the admin and the API" if others > 0 else ""
     say(f"Console      {base}/ui/\n")
-    say(f"Nodes        {total} in {settings.CONFIG_DIR}/nodes_registry.yml\n")
+    say(f"Nodes        {total} in {settings.CONFIG_DIR}/nodes_registry.yml{more}\n")
     say(f"Data         {settings.DATA_DIR} ({connection.vendor})\n")
     if token:
         say("First login  open this once, within 24 hours, and choose a name and a password:\n")

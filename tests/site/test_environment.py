@@ -62,7 +62,7 @@ def test_a_complete_prod_environment_has_no_fault(read):
         ({"CORS_ORIGINS": "*"}, "CORS_ORIGINS"),
         ({"ALERT_BACKEND": "memory"}, "ALERT_BACKEND"),
         ({"ALERT_BACKEND": "auto"}, "ALERT_BACKEND"),
-        ({"DATABASE_URL": "sqlite:///x.sqlite3"}, "ALERT_BACKEND"),
+        ({"DATABASE_URL": "sqlite:///x.sqlite3"}, "DATABASE_URL"),
     ],
 )
 def test_prod_refuses_what_is_unsafe_and_names_the_variable(read, change, names):

@@ -74,6 +74,7 @@ class Command(BaseCommand):
         node_id = options["node_id"]
         queries.node_view(node_id)
         asyncio.run(prober.probe_now(node_id))
+        services.note_probe(node_id, _actor())
         view = queries.node_view(node_id)
         self._say(options, view.as_dict(), f"{tables.marked(view)}  {node_id}  {view.headline}")
         if not view.online:
