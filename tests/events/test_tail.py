@@ -13,7 +13,7 @@ from django.db import connection
 
 from events.management.commands import events as command
 from events.retention import _delete_through
-from events.sentences import sentence
+from events.sentences import glyph, sentence
 from events.services import NewEvent, append, append_many
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +29,7 @@ def test_it_shows_the_last_events_in_a_sentence_each():
     append("ops.run", {"run_id": 4, "task": "release_check", "status": "failed"}, node_id="NODA1")
     (line,) = tail()
     assert "NODA1: run 4 of release_check is failed" in line
-    assert line.startswith("▶ ")
+    assert line.startswith("■ ")
 
 
 def test_it_shows_only_so_many():
@@ -100,11 +100,24 @@ def test_a_type_that_cannot_be_is_refused():
     [
         ("nodes.status", {"summary": {"total": 2, "online": 1, "degraded": 0, "offline": 1, "unknown": 0},
                           "changed": [{"node_id": "NODA1", "status": "offline"}]},
-         "1 online, 0 degraded, 1 offline, 0 unknown of 2: NODA1 is offline"),
+         "NODA1 is offline. 2 nodes: 1 online, 1 offline"),
+        ("nodes.status", {"summary": {"total": 9, "online": 4, "degraded": 1, "offline": 4, "unknown": 0},
+                          "cycle": {"probed": 2, "failed": 1, "duration_ms": 29027.4},
+                          "changed": [{"node_id": "a", "status": "online"}, {"node_id": "b", "status": "degraded"},
+                                      {"node_id": "c", "status": "offline", "reasons": ["connection refused", "x"]},
+                                      {"node_id": "d", "status": "?"}]},
+         "c is offline (connection refused), b is degraded, a is online and 1 more. "
+         "9 nodes: 4 online, 1 degraded, 4 offline; 2 of 9 probed, 1 failed"),
         ("node.changed", {"node_id": "N", "action": "changed", "change": {"label": ["a", "b"]}, "by": "olena"},
-         "N was changed (label) by olena"),
+         "N was changed: label by olena"),
         ("audit", {"actor": "key:ci", "action": "node.update", "target": "N", "outcome": "refused"},
          "key:ci: node.update N was refused"),
+        ("audit", {"actor": "alice", "action": "session.login", "target": "alice", "outcome": "done"}, "alice logged in"),
+        ("audit", {"actor": "alice", "action": "apikey.create", "target": "3f", "outcome": "done",
+                   "detail": {"name": "ci {0}"}}, "alice made the key ci {0}"),
+        ("audit", {"actor": "nobody", "action": "request.refused", "target": "GET /api/audit", "outcome": "refused"},
+         "nobody was refused at GET /api/audit"),
+        ("audit", {"actor": "a", "action": "own.deed", "target": "", "outcome": "done", "detail": 7}, "a: own.deed"),
         ("chat.message", {"text": "two\nlines\x1b[31m"}, "two lines [31m"),
         ("error", {"code": "gap", "detail": "why"}, "gap: why"),
         ("nodes.status", {"summary": 7, "text": "odd"}, "summary 7, text odd"),
@@ -113,3 +126,23 @@ def test_a_type_that_cannot_be_is_refused():
 )  # fmt: skip
 def test_sentences(type, data, said):
     assert sentence(type, data) == said
+
+
+@pytest.mark.parametrize(
+    ("type", "data", "shape"),
+    [
+        ("nodes.status", {"changed": [{"status": "online"}, {"status": "offline"}]}, "■"),
+        ("nodes.status", {"changed": [{"status": "online"}]}, "●"),
+        ("nodes.status", {"changed": []}, "·"),
+        ("nodes.status", {"changed": 7}, "·"),
+        ("node.changed", {"action": "changed"}, "✎"),
+        ("ops.run", {"status": "running"}, "▶"),
+        ("ops.run", {"status": "timed_out"}, "▲"),
+        ("alert", {"severity": "critical"}, "■"),
+        ("own.type", {"status": "degraded"}, "▲"),
+        ("own.type", {"status": ["odd"]}, "·"),
+        ("error", {"code": "x"}, "■"),
+    ],
+)  # fmt: skip
+def test_the_glyph_is_that_of_the_worst_state(type, data, shape):
+    assert glyph(type, data) == shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -14,7 +14,7 @@ from events import queries
 from events.filters import NODE, TYPE
 from events.frames import Frame, readable, stamp
 from events.models import Event
-from events.sentences import glyph, sentence
+from events.sentences import glyph, sentence, state_of
 
 LOOK_EVERY_S = 0.25
 PAGE = 200
@@ -95,10 +95,17 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _as_line(self, event: Event) -> str:
+        data = readable(event.data)
         about = f"{event.node_id}: " if event.node_id else ""
-        said = sentence(event.type, readable(event.data))
-        head = f"{glyph(event.type)} {stamp(event.ts)[11:19]}  {event.type:<14}"
-        return f"{self.style.SUCCESS(head)} {about}{said}  {self.style.HTTP_NOT_MODIFIED(f'#{event.id}')}"
+        head = f"{glyph(event.type, data)} {stamp(event.ts)[11:19]}  {event.type:<14}"
+        said, number = sentence(event.type, data), self.style.HTTP_NOT_MODIFIED(f"#{event.id}")
+        return f"{self._dress(state_of(event.type, data))(head)} {about}{said}  {number}"
+
+    def _dress(self, state: str) -> Callable[[str], str]:
+        """Colour means state and nothing else."""
+        styles = {"online": "SUCCESS", "degraded": "WARNING", "offline": "ERROR"}
+        dress: Callable[[str], str] = getattr(self.style, styles.get(state, ""), str)
+        return dress
 
 
 def _checked(
