@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import Any
 from core.pages import shell_of
 from core.reference import reference
 
+_WEEK = re.compile(r"\d{4}-W\d{2}", re.ASCII)
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -61,7 +63,9 @@ def absolute(when: datetime | None) -> str:
 
 @lru_cache(maxsize=1024)
 def day(text: str | None) -> str:
-    """A date as a node reports it (`2026-02-24`) as `24 Feb`; anything else as it came."""
+    """A date as a node reports it (`2026-02-24`) as `24 Feb`, a week (`2026-W08`) as `W08`; anything else as it came."""
+    if text and _WEEK.fullmatch(text):
+        return text[5:]
     try:
         return datetime.strptime(text or "", "%Y-%m-%d").strftime("%-d %b")
     except ValueError:

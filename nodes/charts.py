@@ -16,7 +16,8 @@ WIDTH = 1000
 HEIGHT = 200
 _LABELS = 5
 _TIME_FORMS = {"1h": "%H:%M", "24h": "%H:%M", "7d": "%a %-d %b", "30d": "%-d %b"}
-_STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
+#: Even, so that the label in the middle of the axis is exact.
+_STEPS = (1, 2, 4, 6, 8, 10)
 Bucket = Mapping[str, Any]
 
 
@@ -39,9 +40,13 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Latency over a range. `line` is the median, `band` reaches from it to p95, `failed` marks failures."""
+    """Latency over a range. `line` is the median, `band` reaches from it to p95, `failed` marks failures.
+
+    `dots` are medians without neighbours, of which no line can be drawn.
+    """
 
     line: str
+    dots: str
     band: str
     failed: str
     ceiling: str
@@ -59,6 +64,7 @@ def chart(buckets: Sequence[Bucket], range_name: str) -> Chart:
     form = _TIME_FORMS[range_name]
     return Chart(
         line=_line(buckets, step, top),
+        dots=_dots(buckets, step, top),
         band=_band(buckets, step, top),
         failed="".join(
             f"M{(i + 0.5) * step:.1f} {HEIGHT}v-{_failure_height(bucket)}"
@@ -102,15 +108,20 @@ def _stretches(buckets: Sequence[Bucket]) -> list[list[int]]:
 
 
 def _line(buckets: Sequence[Bucket], step: float, top: float) -> str:
-    parts = []
-    for stretch in _stretches(buckets):
-        points = [
-            f"{(i + 0.5) * step:.1f} {_y(buckets[i]['latency_ms']['p50'], top):.1f}"
-            for i in stretch
-        ]
-        lone = "h.01" if len(points) == 1 else ""  # a round cap makes it a dot
-        parts.append("M" + "L".join(points) + lone)
-    return "".join(parts)
+    lines = (stretch for stretch in _stretches(buckets) if len(stretch) > 1)
+    return "".join(
+        "M" + "L".join(_point(buckets, i, step, top) for i in stretch) for stretch in lines
+    )
+
+
+def _dots(buckets: Sequence[Bucket], step: float, top: float) -> str:
+    lone = (stretch[0] for stretch in _stretches(buckets) if len(stretch) == 1)
+    # No length of their own: round caps make them dots.
+    return "".join(f"M{_point(buckets, i, step, top)}h.01" for i in lone)
+
+
+def _point(buckets: Sequence[Bucket], i: int, step: float, top: float) -> str:
+    return f"{(i + 0.5) * step:.1f} {_y(buckets[i]['latency_ms']['p50'], top):.1f}"
 
 
 def _band(buckets: Sequence[Bucket], step: float, top: float) -> str:

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from nodes.models import Status
+from nodes.presentation import is_calm, shows_latency, state_of
 from nodes.queries import NodeView
 
 STATES = (*Status.values, "paused")
 _MAX_TEXT = 80
-_LAST = float("inf")
+#: From this many nodes on the calm ones are folded into one line each.
+FOLDED_FROM = 41
+_CALM = frozenset({"online", "paused"})
 
-_Key = Callable[[NodeView], object]
+_Key = Callable[[NodeView], Any]
+#: What a column sorts by; None stands last in either direction.
 SORTS: Mapping[str, _Key] = {
     "node": lambda view: view.node.node_id.lower(),
-    "latency": lambda view: _number(view.state.latency_ms, _LAST),
+    "latency": lambda view: view.state.latency_ms if shows_latency(view) else None,
     "since": lambda view: -view.state.since.timestamp(),
-    "uptime": lambda view: _number(view.uptime.get("24h"), _LAST),
-    "seen": lambda view: _number(view.age_s, _LAST),
+    "uptime": lambda view: view.uptime.get("24h"),
+    "seen": lambda view: _age(view.state.last_seen_at, view.now),
 }
-
-
-def _number(value: float | None, missing: float) -> float:
-    return missing if value is None else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Filters:
     text: str = ""
     view: str = "wall"
     sort: str = ""
+    size: str = ""
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Filters:
@@ -50,6 +53,7 @@ class Filters:
             text=query.get("q", "").strip()[:_MAX_TEXT],
             view="table" if query.get("view") == "table" else "wall",
             sort=sort if sort.removeprefix("-") in SORTS else "",
+            size="large" if query.get("size") == "large" else "",
         )
 
     @property
@@ -67,6 +71,7 @@ class Filters:
             "q": changed.text,
             "view": changed.view if changed.view != "wall" else "",
             "sort": changed.sort,
+            "size": changed.size,
         }
         query = urlencode({name: value for name, value in pairs.items() if value})
         return f"/ui/?{query}" if query else "/ui/"
@@ -82,19 +87,43 @@ class Filters:
     def apply(self, views: Iterable[NodeView]) -> list[NodeView]:
         """The nodes to show, in order."""
         shown = [view for view in views if self._matches(view)]
-        if self.sort:
-            key = SORTS[self.sort.removeprefix("-")]
-            shown.sort(key=key, reverse=self.sort.startswith("-"))  # type: ignore[arg-type]
-        return shown
+        if not self.sort:
+            return _newest_trouble_first(shown)
+        key = SORTS[self.sort.removeprefix("-")]
+        known = [view for view in shown if key(view) is not None]
+        known.sort(key=key, reverse=self.sort.startswith("-"))
+        return known + [view for view in shown if key(view) is None]
+
+    def can_fold(self, count: int) -> bool:
+        """Whether a wall of this many tiles has the calm ones folded, unless all are asked for large."""
+        return self.view == "wall" and not self.sort and count >= FOLDED_FROM
 
     def _matches(self, view: NodeView) -> bool:
-        if self.status and self.status != ("paused" if view.paused else view.status):
+        if self.status and self.status != state_of(view):
             return False
         if self.env and view.node.env != self.env:
             return False
         if self.tag and self.tag not in view.node.tags:
             return False
         return not self.text or self.text.lower() in _searchable(view)
+
+
+def _newest_trouble_first(views: list[NodeView]) -> list[NodeView]:
+    """Worst first as they come; within a state what began last, calm nodes by name after those with a warning."""
+    ranks: dict[str, int] = {}
+    for view in views:
+        ranks.setdefault(state_of(view), len(ranks))
+
+    def place(view: NodeView) -> tuple[int, float]:
+        state = state_of(view)
+        within = float(is_calm(view)) if state in _CALM else -view.state.since.timestamp()
+        return ranks[state], within
+
+    return sorted(views, key=place)
+
+
+def _age(when: datetime | None, now: datetime) -> float | None:
+    return None if when is None else (now - when).total_seconds()
 
 
 def _searchable(view: NodeView) -> str:

@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 from core.formatting import day, duration, iso, milliseconds, percent, plural
 from nodes.heartbeats import Beats, beats
+from nodes.interventions import Intervention
 from nodes.queries import NodeView
+from nodes.uptimes import share_text
 
 WORDS = {
     "online": "Online",
@@ -50,30 +52,32 @@ class Tile(NamedTuple):
     artifacts: str
     uptime_day: str
     beats: Beats
+    is_calm: bool
 
 
-def tile(view: NodeView, now: datetime) -> Tile:
-    """What the wall says of the node at `now`."""
+def tile(view: NodeView, now: datetime, held: Intervention | None = None) -> Tile:
+    """What the wall says of the node at `now`; `held` is the edit that paused it or announced work."""
     state, known, row = state_of(view), view.state.telemetry, view.state
-    slo = known.get("alerts_loop_slo") or {}
+    answers = _answers(view)
+    slo = (known.get("alerts_loop_slo") or {}) if answers else {}
     incidents = known.get("open_incidents") or 0
-    answers = state not in _SILENT
+    since = _since(view, held)
     return Tile(
         id=view.node.node_id,
         name=name_beside_id(view.node.label, view.node.node_id),
         url=address(view.node.node_id),
         state=state,
         word=WORDS.get(state, state),
-        for_long=duration((now - row.since).total_seconds()),
-        since=iso(row.since),
+        for_long=duration(_age(since, now)),
+        since=iso(since),
         seen=iso(row.last_seen_at),
         seen_ago=duration(_age(row.last_seen_at, now)),
         probed="" if view.paused else iso(row.probed_at),
         stale_after=view.node.stale_after,
-        why="" if state == "online" else "; ".join(view.reasons[:2]),
+        why="" if state == "online" else "; ".join(reasons_of(view, held)[:2]),
         hint=view.hint or "",
         warnings=tuple(view.warnings),
-        latency=milliseconds(row.latency_ms) if answers and row.latency_ms is not None else "",
+        latency=milliseconds(row.latency_ms) if shows_latency(view) else "",
         parts=parts_of(known) if answers else (),
         slo=_slo_text(slo),
         p95=milliseconds(slo.get("p95_ms")),
@@ -81,14 +85,51 @@ def tile(view: NodeView, now: datetime) -> Tile:
         incidents=incidents,
         incidents_text=plural(incidents, "incident") if incidents else "",
         artifacts=artifacts_of(known),
-        uptime_day=percent(view.uptime.get("24h")),
+        uptime_day=share_text(view, "24h"),
         beats=beats(row.recent),
+        is_calm=is_calm(view),
     )
 
 
 def state_of(view: NodeView) -> str:
     """The status, or `paused`."""
     return "paused" if view.paused else view.status
+
+
+def _answers(view: NodeView) -> bool:
+    """Whether what it said last is what it says now: the last probe did not fail."""
+    return state_of(view) not in _SILENT and view.state.failures == 0
+
+
+def shows_latency(view: NodeView) -> bool:
+    """Whether there is a latency to show: that of a node that answers."""
+    return _answers(view) and view.state.latency_ms is not None
+
+
+def is_calm(view: NodeView) -> bool:
+    """Online, and nothing about it needs a look."""
+    return (
+        not view.paused
+        and view.status == "online"
+        and not view.warnings
+        and not view.state.telemetry.get("open_incidents")
+    )
+
+
+def reasons_of(view: NodeView, held: Intervention | None) -> list[str]:
+    """Why the state is what it is; with who set it, where somebody did."""
+    if held is None:
+        return view.reasons
+    if view.paused:
+        return [f"Paused by {held.actor}"]
+    return [f"{view.reasons[0]}, set by {held.actor}", *view.reasons[1:]]
+
+
+def _since(view: NodeView, held: Intervention | None) -> datetime | None:
+    """When the state began. A pause or maintenance began with its edit, not with what was found before."""
+    if held is not None:
+        return held.ts
+    return None if view.paused or view.in_maintenance else view.state.since
 
 
 def address(node_id: str) -> str:
@@ -115,16 +156,18 @@ def parts_of(known: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
 
 
 def artifacts_of(known: Mapping[str, Any]) -> str:
-    """`risk digest 24 Feb · backlog 24 Feb`."""
+    """`risk 24 Feb · platform W09 · backlog 24 Feb`: short, because a tile has one line for them."""
     artifacts = known.get("last_artifacts") or {}
     return " · ".join(
-        f"{name.replace('_', ' ')} {day(period)}" for name, period in artifacts.items() if period
+        f"{name.removesuffix('_digest').replace('_', ' ')} {day(period)}"
+        for name, period in artifacts.items()
+        if period
     )
 
 
 def _slo_text(slo: Mapping[str, Any]) -> str:
     p95, failed = slo.get("p95_ms"), slo.get("failed_rate")
-    said = [f"p95 {milliseconds(p95)}"] if p95 is not None else []
+    said = [f"alerts p95 {milliseconds(p95)}"] if p95 is not None else []
     if failed is not None:
         said.append(f"{percent(failed)} failed")
     return " · ".join(said)

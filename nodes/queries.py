@@ -23,7 +23,13 @@ from nodes.registry import URL_FIELDS, EffectiveNode, effective, variable_part
 VOLATILE = frozenset({"memory", "in-memory", "inmemory", "volatile"})
 _LOOPBACK = ("localhost", "127.", "::1")
 _WORST_FIRST = ("offline", "degraded", "unknown", "maintenance", "paused", "online")
-_COUNTED = (Status.ONLINE, Status.DEGRADED, Status.OFFLINE, Status.UNKNOWN)
+_COUNTED = (
+    Status.ONLINE,
+    Status.DEGRADED,
+    Status.OFFLINE,
+    Status.UNKNOWN,
+    Status.MAINTENANCE,
+)
 
 
 @dataclass(frozen=True)
@@ -228,7 +234,7 @@ class Fleet:
 
     @cached_property
     def summary(self) -> dict[str, int]:
-        """`{"total", "online", "degraded", "offline", "unknown"}`."""
+        """`{"total", "online", "degraded", "offline", "unknown", "maintenance"}`; paused nodes are unknown."""
         counts = Counter(view.status for view in self.nodes)
         return {"total": len(self.nodes), **{word.value: counts[word] for word in _COUNTED}}
 

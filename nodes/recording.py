@@ -351,4 +351,5 @@ def summary(now: datetime) -> dict[str, int]:
         total=Count("pk"),
         **words,
         unknown=Count("pk", filter=blank | (counted & Q(state__status=Status.UNKNOWN.value))),
+        maintenance=Count("pk", filter=Q(maintenance_until__gt=now) & ~Q(state__paused=True)),
     )

@@ -98,13 +98,14 @@ class NodeOut(Schema):
 
 
 class SummaryOut(Schema):
-    """The fleet in numbers; nodes in maintenance count in `total` only."""
+    """The fleet in numbers, which add up to `total`; paused nodes are unknown."""
 
     total: int
     online: int
     degraded: int
     offline: int
     unknown: int
+    maintenance: int
 
 
 class NodePage(Schema):

@@ -83,6 +83,7 @@ class Counts(Schema):
     degraded: int | None
     offline: int | None
     unknown: int | None
+    maintenance: int | None
 
 
 class FullStatus(Schema):

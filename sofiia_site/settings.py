@@ -45,6 +45,7 @@ if sys.argv[1:2] == [
 MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.problems.ProblemMiddleware",
+    "core.access.middleware.SessionCookieMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -8,20 +8,21 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
 from core import upstreams
 from core.outbound import Purpose
 from core.upstreams import Answer
 from events.hub import get_hub
 from nodes.models import Node
-from nodes.queries import fleet
+from nodes.recording import summary
 from nodes.registry import effective
 from sofiia_site import SERVICE, VERSION
 from sofiia_site.backends import backends, database_name
 from sofiia_site.lifecycle import LIFECYCLE
 from sofiia_site.readiness import channel_layer, database, poller
 
-_NO_COUNTS = dict.fromkeys(("total", "online", "degraded", "offline", "unknown"))
+_NO_COUNTS = dict.fromkeys(("total", "online", "degraded", "offline", "unknown", "maintenance"))
 
 
 def identity() -> dict[str, Any]:
@@ -64,7 +65,7 @@ def _ask_database() -> dict[str, Any]:
         return {
             "database": base.as_dict(),
             "poller": poller().as_dict(),
-            "nodes": fleet().summary,
+            "nodes": summary(timezone.now()),
             "router_url": router_url(),
         }
     except DatabaseError as exc:

@@ -35,6 +35,8 @@ MAX_AGE_S = 1.0
 #: An unknown id makes the table be read again, so that a key made a moment ago elsewhere works; but not more often.
 MISS_AGE_S = 0.05
 TOUCH_EVERY_S = 60.0
+#: After a failed look at the table nobody tries again for so long.
+AWAY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,14 @@ class KeyTable:
         self._lock = threading.Lock()
         self._rows: dict[str, KnownKey] = {}
         self._loaded_at = float("-inf")
+        self._away_until = float("-inf")
         self._peppers: dict[int, bytes] = {}
         self._touched: dict[str, float] = {}
 
     def forget(self) -> None:
         """Read anew at the next use. Called at every change of a key, and again when it is committed."""
         self._loaded_at = float("-inf")
+        self._away_until = float("-inf")
 
     def answers_now(self, presented: str) -> bool:
         """Whether `find` needs no query for this key."""
@@ -128,9 +132,13 @@ class KeyTable:
                 return
             # The clock is read before the query: what changes meanwhile is found at the next turn.
             began = time.monotonic()
+            if began < self._away_until:
+                raise database_unavailable()
             try:
                 keys = list(ApiKey.objects.usable(timezone.now()))
             except DatabaseError as exc:
+                # Everybody who waits for the lock would otherwise wait for the pool too, one after the other.
+                self._away_until = time.monotonic() + AWAY_S
                 raise database_unavailable() from exc
             self._rows = {key.key_id: _known(key) for key in keys}
             self._peppers = peppers()

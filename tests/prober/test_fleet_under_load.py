@@ -113,6 +113,7 @@ async def test_an_unchanged_fleet_makes_one_small_event_a_round(fake_node):
         "degraded": 0,
         "offline": 0,
         "unknown": 0,
+        "maintenance": 0,
     }
 
 
