@@ -32,7 +32,10 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """The context of `base.html`. `user_name` is empty for whoever has no session, `now` is the server's clock."""
+    """The context of `base.html`. `user_name` is empty for whoever has no session, `now` is the server's clock.
+
+    `reads_are_open`: whether reading needs no credentials (dev).
+    """
 
     tabs: tuple[Tab, ...]
     env: str
@@ -40,6 +43,7 @@ class Shell:
     build_id: str
     node_id: str
     now: str
+    reads_are_open: bool = False
     user_name: str = ""
     role: str = ""
     rights: frozenset[Right] = field(default_factory=frozenset)
@@ -68,6 +72,7 @@ def shell_of(request: HttpRequest) -> Shell:
         build_id=environment.build_id,
         node_id=environment.node_id,
         now=timezone.now().isoformat(timespec="milliseconds"),
+        reads_are_open=environment.is_dev,
         user_name=principal.name if principal and principal.kind == "user" else "",
         role=(principal.role or "") if principal else "",
         rights=principal.rights if principal else frozenset(),

@@ -2,12 +2,12 @@
 
 import { stream } from "./lib/stream.js";
 import { setTheme, theme } from "./lib/theme.js";
-import { duration } from "./lib/time.js";
+import { duration, now } from "./lib/time.js";
 
 const box = document.getElementById("connection");
 const part = (name) => box.querySelector(`[data-${name}]`);
 const bff = part("bff");
-let lastEventAt = 0;
+let lastEventAt = 0; // when the newest event was written, by the server's clock
 
 const SENTENCES = {
   connecting: () => "connecting",
@@ -26,13 +26,20 @@ function draw() {
   bff.dataset.bff = isUp ? "up" : "down";
   write(bff, isUp ? "✓ answers" : "✗ does not answer");
   write(part("stream-state"), SENTENCES[stream.state]());
-  write(part("last-event"), lastEventAt ? `${duration((Date.now() - lastEventAt) / 1000)} ago` : "none yet on this page");
+  write(part("last-event"), lastEventAt ? `${duration((now() - lastEventAt) / 1000)} ago` : "no event yet");
   write(part("last-id"), stream.lastId === null ? "–" : String(stream.lastId));
   document.getElementById("connection-help").hidden = isUp;
 }
 
 stream.addEventListener("state", draw);
-stream.addEventListener("frame", () => { lastEventAt = Date.now(); draw(); });
+stream.addEventListener("frame", ({ detail }) => {
+  if (typeof detail.id === "number") lastEventAt = Date.parse(detail.ts) || now();
+  draw();
+});
+fetch("/api/events?limit=1", { cache: "no-store" })
+  .then((answer) => (answer.ok ? answer.json() : { items: [] }))
+  .then(({ items }) => { lastEventAt ||= Date.parse(items[0]?.ts) || 0; draw(); })
+  .catch(() => {}); // the stream's own line tells about the connection
 setInterval(draw, 1000);
 draw();
 

@@ -7,7 +7,7 @@ import { startPalette } from "./lib/palette.js";
 import { startPulse } from "./lib/pulse.js";
 import { stream } from "./lib/stream.js";
 import { nextTheme } from "./lib/theme.js";
-import { startTicking, syncClock } from "./lib/time.js";
+import { freeze, startTicking, syncClock } from "./lib/time.js";
 
 const { indexUrl, since, now, stream: when } = document.body.dataset;
 
@@ -49,4 +49,5 @@ startKeys(openPalette);
 onKey("?", showKeys);
 onKey("t", switchTheme);
 startPulse(indexUrl);
+stream.addEventListener("state", () => freeze(["broken", "ended"].includes(stream.state) ? stream.lostAt : 0));
 if (when === "now") stream.start(since ? Number(since) : null);

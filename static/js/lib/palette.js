@@ -29,9 +29,12 @@ export function score(query, text) {
   return total - target.length / 200;
 }
 
+/** Every page that the head links to, once. */
 function pages() {
-  return [...document.querySelectorAll(".tabs a, .menu a")].map((link) => ({
-    name: link.textContent.trim(), where: "page", run: () => { location.href = link.href; },
+  const links = new Map();
+  for (const link of document.querySelectorAll(".tabs a, .menu a")) if (!links.has(link.href)) links.set(link.href, link);
+  return [...links].map(([href, link]) => ({
+    name: link.textContent.trim(), where: "page", run: () => { location.href = href; },
   }));
 }
 

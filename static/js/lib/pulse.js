@@ -4,21 +4,24 @@ import { el, glyph } from "./dom.js";
 import { stream } from "./stream.js";
 import { duration } from "./time.js";
 
-const ORDER = ["online", "degraded", "offline", "unknown", "maintenance"];
+const ORDER = ["online", "degraded", "offline", "unknown", "maintenance", "paused"];
+const AGAIN_MS = 2_000; // between two looks at the fleet, however many cycles end
 const line = document.getElementById("pulse");
 const part = (name) => line.querySelector(`[data-${name}]`);
 const title = document.title;
 const icon = document.querySelector("link[rel=icon]");
 const iconHref = icon?.getAttribute("href") ?? "";
-let summary = null;
+let counts = null;
 
-/** Show the counts of the fleet, and say in the tab's title and icon when something is wrong. */
-export function showSummary(counts) {
-  summary = counts;
-  const words = [el("span", {}, el("b", {}, String(counts.total ?? 0)), el("span", { class: "w" }, counts.total === 1 ? " node:" : " nodes:"))];
-  for (const state of ORDER) {
-    if (!counts[state]) continue;
-    words.push(el("span", { title: state }, `${counts[state]} `, glyph(state), el("span", { class: "visually-hidden" }, ` ${state}`)));
+/** Count the fleet as the wall does, and say in the tab's title and icon when something is wrong. */
+function showFleet(nodes) {
+  counts = new Map(ORDER.map((state) => [state, 0]));
+  for (const [, , state] of nodes) counts.set(state, (counts.get(state) ?? 0) + 1);
+  const total = nodes.length;
+  const words = [el("span", {}, el("b", {}, String(total)), el("span", { class: "w" }, total === 1 ? " node:" : " nodes:"))];
+  for (const [state, count] of counts) {
+    if (!count) continue;
+    words.push(el("span", { title: state }, `${count} `, glyph(state), el("span", { class: "visually-hidden" }, ` ${state}`)));
   }
   part("counts").replaceChildren(...words);
   dressTab();
@@ -26,7 +29,7 @@ export function showSummary(counts) {
 
 function dressTab() {
   const isLost = stream.state === "broken" || stream.state === "ended";
-  const { offline = 0, degraded = 0 } = summary ?? {};
+  const [offline, degraded] = ["offline", "degraded"].map((state) => counts?.get(state) ?? 0);
   const mark = isLost ? "✗ " : offline ? `■ ${offline} ` : degraded ? `▲ ${degraded} ` : "";
   const variant = isLost || offline ? "-bad" : degraded ? "-warn" : "";
   const href = iconHref.replace(/logo(?=\.)/, `logo${variant}`);
@@ -47,10 +50,10 @@ function sentence() {
       const wait = stream.retryAt ? Math.max(0, Math.ceil((stream.retryAt - Date.now()) / 1000)) : 0;
       const retry = wait ? `retrying in ${wait} s` : "retrying";
       const what = stream.isServerUp ? "Stream lost" : "Connection lost";
-      return `${what} ${since} ago, showing what was known then; ${retry}`;
+      return `${what} ${since} ago, showing what was known at ${new Date(stream.lostAt).toLocaleTimeString("en-GB")}; ${retry}`;
     }
     default:
-      return "stream connecting";
+      return "connecting";
   }
 }
 
@@ -60,7 +63,6 @@ function draw() {
   part("mark").textContent = isUp ? "✓" : "✗";
   const text = sentence();
   if (part("say").textContent !== text) part("say").textContent = text;
-  part("stream").hidden = stream.state !== "live";
   drawAction();
   dressTab();
 }
@@ -77,24 +79,50 @@ function drawAction() {
   act.replaceChildren(...(action ? [action()] : []));
 }
 
-/** Follow the stream; the fleet's counts come with the first load and with every poll cycle. */
+/** Follow the stream; the fleet is counted at the first load and after whatever may have changed it. */
 export function startPulse(indexUrl) {
   stream.addEventListener("state", () => {
     line.setAttribute("aria-live", stream.state === "live" ? "off" : "polite");
+    document.documentElement.dataset.stream = stream.state;
+    if (stream.state === "live") countAgain(indexUrl);
     draw();
   });
   stream.addEventListener("frame", ({ detail }) => {
-    if (detail.type === "nodes.status" && detail.data?.summary) showSummary(detail.data.summary);
+    if (detail.type === "nodes.status" || detail.type === "node.changed") countAgain(indexUrl);
   });
+  document.addEventListener("visibilitychange", () => { if (isOld) countAgain(indexUrl); });
   setInterval(() => { if (!document.hidden) draw(); }, 1000);
+  document.documentElement.dataset.stream = stream.state;
   draw();
-  loadIndex(indexUrl).then((index) => { if (!summary && index) showSummary(index.summary); });
+  count(indexUrl);
+}
+
+let isOld = false;
+let isCounting = false;
+/** Soon, once for all who ask meanwhile, and only while somebody looks. */
+function countAgain(indexUrl) {
+  isOld = true;
+  if (isCounting || document.hidden) return;
+  isCounting = true;
+  setTimeout(async () => {
+    isOld = false;
+    loading = null;
+    await count(indexUrl);
+    isCounting = false;
+    if (isOld) countAgain(indexUrl);
+  }, counts ? AGAIN_MS : 0);
+}
+
+async function count(indexUrl) {
+  const index = await loadIndex(indexUrl);
+  if (Array.isArray(index?.nodes)) showFleet(index.nodes);
+  else loading = null;
 }
 
 let loading = null;
-/** Names and states of every node, asked once a page. */
+/** Names and states of every node, as they were counted last. */
 export function loadIndex(url) {
-  loading ??= fetch(url, { headers: { Accept: "application/json" } })
+  loading ??= fetch(url, { headers: { Accept: "application/json" }, cache: "no-store" })
     .then((answer) => (answer.ok ? answer.json() : null))
     .catch(() => null);
   return loading;

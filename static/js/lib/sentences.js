@@ -1,4 +1,4 @@
-// An event in one sentence, and the state whose glyph stands before it.
+// An event in one sentence, and the state whose glyph stands before it: what events/sentences.py says on the server.
 
 import { STATES } from "./dom.js";
 
@@ -30,6 +30,12 @@ export function nodesOf(frame) {
   return changed.length === 1 ? text(changed[0]?.node_id) : changed.length ? `${changed.length} nodes` : "";
 }
 
+/** The one node that the event is about, or null. */
+export function nodeOf(frame) {
+  const changed = list(frame.data?.changed);
+  return frame.node_id || (changed.length === 1 ? text(changed[0]?.node_id) : "") || null;
+}
+
 function nodeChanged(data) {
   const change = data.change !== null && typeof data.change === "object" ? Object.keys(data.change) : [];
   const fields = change.length ? `: ${change.slice(0, 6).map(word).join(", ")}${change.length > 6 ? " …" : ""}` : "";
@@ -39,17 +45,50 @@ function nodeChanged(data) {
 function nodesStatus(data) {
   const changed = changedNodes(data);
   const summary = data.summary ?? {};
-  const counts = ["online", "degraded", "offline", "unknown"]
+  const counts = ["online", "degraded", "offline", "unknown", "maintenance", "paused"]
     .filter((state) => summary[state]).map((state) => `${summary[state]} ${state}`).join(", ");
   const cycle = data.cycle ?? {};
-  const took = typeof cycle.duration_ms === "number" ? ` in ${Math.round(cycle.duration_ms)} ms` : "";
-  const probed = cycle.probed === undefined ? "" : `; probed ${text(cycle.probed)}${took}${cycle.failed ? `, ${text(cycle.failed)} failed` : ""}`;
+  const failed = cycle.failed ? `, ${text(cycle.failed)} failed` : "";
+  const probed = cycle.probed === undefined ? "" : `; ${text(cycle.probed)} of ${text(summary.total ?? "?")} probed${failed}`;
   return (changed.length ? `${named(changed)}. ` : "") + `${text(summary.total ?? "?")} nodes: ${counts || "none"}${probed}`;
 }
 
 function worst(data) {
   const state = changedNodes(data)[0]?.status;
   return STATES.has(state) ? state : "info";
+}
+
+/** What somebody did, by action. */
+const DEEDS = {
+  "session.login": () => "logged in",
+  "session.logout": () => "logged out",
+  "user.first_admin": () => "became the first admin",
+  "user.set_password": (target) => `set the password of ${target}`,
+  "user.set_role": (target, detail) => `gave ${target} the role ${text(detail.to) || "?"}`,
+  "user.activate": (target) => `let ${target} in again`,
+  "user.deactivate": (target) => `shut ${target} out`,
+  "apikey.create": (target, detail) => `made the key ${text(detail.name) || target}`,
+  "apikey.revoke": (target, detail) => `revoked the key ${text(detail.name) || target}`,
+  "node.create": (target) => `added the node ${target}`,
+  "node.update": (target) => `changed the node ${target}`,
+  "node.delete": (target) => `removed the node ${target}`,
+  "node.probe": (target) => `probed ${target}`,
+  "event.append": () => "appended events",
+};
+const REFUSALS = {
+  "session.login": () => "could not log in",
+  "request.refused": (target) => `was refused at ${target}`,
+  "request.suppressed": () => "was refused too often; more of it is not written",
+};
+
+function audit(data) {
+  const isRefused = data.outcome === "refused";
+  const deeds = isRefused ? REFUSALS : DEEDS;
+  const target = text(data.target);
+  if (!Object.hasOwn(deeds, text(data.action))) {
+    return `${text(data.actor)}: ${text(data.action)} ${target}${isRefused ? " was refused" : ""}`.trim();
+  }
+  return `${text(data.actor)} ${deeds[data.action](target, data.detail ?? {})}`;
 }
 
 const RUN_STATES = { succeeded: "online", failed: "offline", lost: "offline", timed_out: "degraded", cancelled: "paused" };
@@ -63,7 +102,7 @@ const SENTENCES = {
   "chat.reply": (data) => `${text(data.text)}${data.latency_ms ? ` (${Math.round(data.latency_ms)} ms)` : ""}`,
   "voice.stt": (data) => `Speech to text: ${word(data.phase)}${data.elapsed_ms ? `, ${Math.round(data.elapsed_ms)} ms` : ""}`,
   "voice.tts": (data) => `Text to speech: ${word(data.phase)}${data.voice ? `, ${text(data.voice)}` : ""}`,
-  audit: (data) => [data.actor, data.action, data.target, data.outcome === "refused" ? "refused" : ""].map(text).filter(Boolean).join(" "),
+  audit,
   error: (data) => text(data.message ?? data.detail) || word(data.code),
 };
 

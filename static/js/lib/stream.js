@@ -10,7 +10,7 @@ const REFUSALS_BEFORE_SSE = 2;
 
 /**
  * States: connecting, live, stale (open but silent), broken (retrying), ended (log in again).
- * Dispatches `frame` (detail: the frame), `state`, and `resumed` (detail: {replayed}) after a reconnection.
+ * Dispatches `frame` (detail: the frame), `state`, and `resumed` (detail: {replayed, awayS}) after a reconnection.
  */
 export class Stream extends EventTarget {
   state = "connecting";
@@ -99,9 +99,9 @@ export class Stream extends EventTarget {
     }
     if (frame === null || typeof frame !== "object" || typeof frame.type !== "string") return;
     this.lastFrameAt = Date.now();
-    if (frame.type === "hello") this.#greet(frame);
-    else if (this.state !== "live") this.#enter("live");
-    if (typeof frame.id === "number" && frame.type !== "hello") {
+    if (frame.type === "hello") { this.#greet(frame); return; }
+    if (this.state !== "live") this.#enter("live");
+    if (typeof frame.id === "number") {
       if (this.lastId !== null && frame.id <= this.lastId) return;
       this.lastId = frame.id;
       if (frame.type === "cursor") return;
@@ -113,15 +113,16 @@ export class Stream extends EventTarget {
 
   #greet(frame) {
     const newest = frame.data?.last_id ?? 0;
-    const isReturn = this.lostAt > 0;
+    const lostAt = this.lostAt;
     if (this.lastId === null || this.lastId > newest) this.lastId = newest;
     this.#enter("live");
-    if (!isReturn) return;
+    if (!lostAt) return;
+    const awayS = (Date.now() - lostAt) / 1000;
     const replay = { through: newest, count: 0 };
     this.#replay = replay;
     this.#later(SETTLE_MS, () => {
       this.#replay = null;
-      this.dispatchEvent(new CustomEvent("resumed", { detail: { replayed: replay.count } }));
+      this.dispatchEvent(new CustomEvent("resumed", { detail: { replayed: replay.count, awayS } }));
     });
   }
 

@@ -2,10 +2,18 @@
 
 const STEPS = [[86_400, "d", 2], [3_600, "h", 1], [60, "min", 1]];
 let skewMs = 0;
+let frozenAt = 0;
 
-/** The server's clock, as far as it is known. */
+/** The server's clock, as far as it is known; while frozen, the moment of that. */
 export function now() {
-  return Date.now() + skewMs;
+  return (frozenAt || Date.now()) + skewMs;
+}
+
+/** Let no age grow beyond a moment of this browser's clock: nothing newer is known. 0 lets them grow again. */
+export function freeze(moment) {
+  if (moment === frozenAt) return;
+  frozenAt = moment;
+  tick();
 }
 
 /** Take the server's clock over when it is further from ours than a page takes to load. */
