@@ -11,11 +11,12 @@ import orjson
 from django.contrib.admin.utils import quote as admin_quote
 
 from core.formatting import absolute, duration, iso, milliseconds, percent, plain
-from nodes import queries
+from nodes import queries, uptimes
 from nodes.charts import chart
 from nodes.history import RANGES, history
-from nodes.models import Transition
-from nodes.presentation import WORDS, address, name_beside_id, tile
+from nodes.interventions import Intervention, interventions, standing
+from nodes.models import Revision, Transition
+from nodes.presentation import WORDS, address, name_beside_id, reasons_of, tile
 from nodes.queries import NodeView
 from nodes.registry import EffectiveNode
 
@@ -29,26 +30,31 @@ _URLS = ("monitor_url", "gateway_url", "router_url")
 def context(node_id: str, range_name: str, now: datetime) -> dict[str, Any]:
     """Everything for `node.html`. Raises Problem 404."""
     view = queries.node_view(node_id, now)
+    held = standing([view]).get(node_id)
+    revisions = queries.revisions(node_id, _REVISIONS)
     chosen = range_name if range_name in RANGES else _default_range(view, now)
     here = address(node_id)
     return {
-        "t": tile(view, now),
+        "t": tile(view, now, held),
+        "held": held,
+        "in_maintenance": view.in_maintenance,
         "name": name_beside_id(view.node.label, node_id),
         "headline": view.headline,
-        "reasons": view.reasons,
-        "uptimes": [(window, percent(share, 3)) for window, share in view.uptime.items()],
+        "reasons": reasons_of(view, held),
+        "uptimes": uptimes.figures(view),
         "chart": chart(history(node_id, chosen, now), chosen),
         "ranges": [(name, f"{here}?range={name}", name == chosen) for name in RANGES],
         "range": chosen,
-        "timeline": _timeline(queries.transitions(node_id, _TRANSITIONS), now),
-        "telemetry": telemetry_rows(view),
+        "timeline": _timeline(queries.transitions(node_id, _TRANSITIONS), revisions, now),
+        "telemetry": telemetry_rows(view) if view.state.telemetry else [],
         "probe": probe_rows(view),
         "urls": _settings(view.node, _URLS),
         "settings": _settings(view.node, [n for n in view.node.fields if n not in _URLS]),
-        "revisions": queries.revisions(node_id, _REVISIONS),
+        "revisions": revisions,
         "as_json": _pretty(view.as_dict()),
         "raw": view.state.raw,
         "edit_url": f"/admin/nodes/node/{admin_quote(node_id)}/change/",
+        "view": view,
         "api_path": f"/api/nodes/{here.rsplit('/', 1)[1]}",
     }
 
@@ -62,8 +68,16 @@ def _pretty(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
 
 
-def _timeline(rows: list[Transition], now: datetime) -> list[dict[str, Any]]:
-    """Changes of status, newest first, with how long each state held."""
+def _timeline(
+    rows: list[Transition], revisions: list[Revision], now: datetime
+) -> list[dict[str, Any]]:
+    """Changes of status and what operators did, newest first."""
+    entries = _changes(rows, now) + [_edit(found) for found in interventions(revisions)]
+    return sorted(entries, key=lambda entry: entry["at"], reverse=True)[:_TRANSITIONS]
+
+
+def _changes(rows: list[Transition], now: datetime) -> list[dict[str, Any]]:
+    """Changes of status with how long each state held."""
     ends = [now, *(row.ts for row in rows)]
     return [
         {
@@ -71,14 +85,55 @@ def _timeline(rows: list[Transition], now: datetime) -> list[dict[str, Any]]:
             "word": WORDS.get(row.after, row.after),
             "before": WORDS.get(row.before, row.before).lower(),
             "reasons": row.reasons,
+            "at": row.ts,
             "ts": iso(row.ts),
             "absolute": absolute(row.ts),
             "held": duration((end - start).total_seconds()),
             "is_current": row is rows[0],
-            "row": row,
         }
         for (end, start), row in zip(pairwise(ends), rows, strict=True)
     ]
+
+
+def _edit(found: Intervention) -> dict[str, Any]:
+    return {
+        "state": found.state or "info",
+        "word": found.words,
+        "actor": found.actor,
+        "at": found.ts,
+        "ts": iso(found.ts),
+        "absolute": absolute(found.ts),
+    }
+
+
+#: What the page says after a button: (class of its state, words), by the `done` of its address. See `said`.
+_DONE = {
+    "pause": ("paused", "Paused: not probed until it is resumed."),
+    "resume": ("info", "Resumed: it is probed at once."),
+    "maintenance": ("maintenance", "Maintenance is announced."),
+    "maintenance-over": ("info", "Maintenance is over."),
+}
+
+
+def said(done: str, view: NodeView) -> tuple[str, str] | None:
+    """What a button did, as (state, words); None for a word that no button leaves."""
+    if done == "probe":
+        return _probed(view)
+    return _DONE.get(done)
+
+
+def _probed(view: NodeView) -> tuple[str, str]:
+    """How the last probe went."""
+    state = view.state
+    if state.probed_at is None:
+        return "unknown", "Nothing came back yet."
+    if state.failures or state.latency_ms is None:
+        why = state.error or (state.reasons[0] if state.reasons else "no answer")
+        return "offline", f"Probed: {why}"
+    words = f"Probed: answered in {milliseconds(state.latency_ms)}"
+    if state.status == "degraded" and state.reasons:
+        return "degraded", f"{words}, {state.reasons[0]}"
+    return "online", words
 
 
 def telemetry_rows(view: NodeView) -> list[tuple[str, str | None]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -14,14 +14,18 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
 from core.access.pages import page
+from core.access.principals import Principal
+from core.problems import Problem
 from events import queries as events
-from nodes import node_page, prober, queries
+from nodes import node_page, queries, services
 from nodes.filters import STATES, Filters
+from nodes.interventions import standing
 from nodes.presentation import WORDS, address, state_of, tile
-from nodes.queries import Fleet
+from nodes.queries import Fleet, NodeView
 
 #: A tile that was written while the last answer was being made is sent again rather than missed.
 _OVERLAP = timedelta(seconds=2)
+_MAINTENANCE_HOURS = {"0": 0, "1": 1, "4": 4}
 
 
 @require_safe
@@ -56,7 +60,8 @@ def index(request: HttpRequest) -> JsonResponse:
 def node(request: HttpRequest, node_id: str) -> HttpResponse:
     """All that is known of one node."""
     context = node_page.context(node_id, request.GET.get("range", ""), timezone.now())
-    context["probed"] = request.GET.get("probed") == "1"
+    context["said"] = node_page.said(request.GET.get("done", ""), context["view"])
+    context["reads_need_key"] = not settings.ENVIRONMENT.is_dev
     return render(request, "node.html", context | {"since": events.last_id()})
 
 
@@ -64,9 +69,44 @@ def node(request: HttpRequest, node_id: str) -> HttpResponse:
 @page(right="ops")
 def probe(request: HttpRequest, node_id: str) -> HttpResponse:
     """Probe now and come back to the page."""
-    queries.node_view(node_id)
-    async_to_sync(prober.probe_now)(node_id)
-    return redirect(f"{address(node_id)}?probed=1")
+    services.probe_node(node_id, _actor(request))
+    return _back(node_id, "probe")
+
+
+@require_POST
+@page(right="admin")
+def pause(request: HttpRequest, node_id: str) -> HttpResponse:
+    """Leave the node alone until it is resumed."""
+    services.pause(node_id, _actor(request))
+    return _back(node_id, "pause")
+
+
+@require_POST
+@page(right="admin")
+def resume(request: HttpRequest, node_id: str) -> HttpResponse:
+    """Probe a paused node again."""
+    services.resume(node_id, _actor(request))
+    return _back(node_id, "resume")
+
+
+@require_POST
+@page(right="admin")
+def maintenance(request: HttpRequest, node_id: str) -> HttpResponse:
+    """Announce work for some `hours` from now; 0 ends it."""
+    hours = _MAINTENANCE_HOURS.get(request.POST.get("hours", ""))
+    if hours is None:
+        raise Problem(422, "invalid_node", "Maintenance is announced for 1 or 4 hours; 0 ends it.")
+    until = timezone.now() + timedelta(hours=hours) if hours else None
+    services.set_maintenance(node_id, until, _actor(request))
+    return _back(node_id, "maintenance" if hours else "maintenance-over")
+
+
+def _actor(request: HttpRequest) -> Principal:
+    return request.principal  # type: ignore[attr-defined, no-any-return]
+
+
+def _back(node_id: str, done: str) -> HttpResponse:
+    return redirect(f"{address(node_id)}?done={done}")
 
 
 def _moment(text: str) -> datetime | None:
@@ -82,18 +122,28 @@ def _fleet_context(request: HttpRequest, since: datetime | None) -> dict[str, An
     now = timezone.now()
     fleet, filters = queries.fleet(now), Filters.read(request.GET)
     shown = filters.apply(fleet.nodes)
-    fresh = [view for view in shown if since is None or view.state.updated_at > since]
+    fresh = [view for view in shown if since is None or _written_at(view) > since]
+    held = standing(fresh)
+    can_fold = filters.can_fold(len(shown))
     return {
         "filters": filters,
         "summary": fleet.summary,
         "states": _counts(fleet),
-        "envs": _sorted(view.node.env for view in fleet.nodes),
-        "tags": _sorted(tag for view in fleet.nodes for tag in view.node.tags),
-        "tiles": [tile(view, now) for view in fresh],
+        "shown": len(shown),
+        "envs": _sorted([filters.env, *(view.node.env for view in fleet.nodes)]),
+        "tags": _sorted([filters.tag, *(tag for view in fleet.nodes for tag in view.node.tags)]),
+        "tiles": [tile(view, now, held.get(view.node.node_id)) for view in fresh],
+        "can_fold": can_fold,
+        "fold": can_fold and not filters.size,
         "order": " ".join(view.node.node_id for view in shown),
         "partial": since is not None and bool(shown),
         "as_of": (now - _OVERLAP).isoformat(),
     }
+
+
+def _written_at(view: NodeView) -> datetime:
+    """When what a tile shows changed last: by a probe, or by an edit such as a pause."""
+    return max(view.state.updated_at, view.row.updated_at)
 
 
 def _counts(fleet: Fleet) -> list[tuple[str, str, int]]:

@@ -1,6 +1,6 @@
 // The wall stays true: after every poll cycle the tiles that were written since are fetched and replaced by id.
 
-import { parseHtml } from "./lib/dom.js";
+import { parseHtml, toast } from "./lib/dom.js";
 import { onKey } from "./lib/keys.js";
 import { stream } from "./lib/stream.js";
 import { tick } from "./lib/time.js";
@@ -12,6 +12,7 @@ let query = location.search;
 let busy = false;
 let wanted = false;
 let asked = 0;
+let isOwed = false; // a filter was chosen that could not be asked for
 
 function fragmentUrl(since) {
   const parameters = new URLSearchParams(query);
@@ -50,6 +51,7 @@ function merge(fresh) {
   for (const tile of [...fresh.querySelector("[data-tiles]").children]) replaceTile(tile);
   arrange(holder, fresh.dataset.order.split(" "));
   swap("fleet-counts", fresh);
+  swap("fleet-fold", fresh);
   here.dataset.asOf = fresh.dataset.asOf;
   here.dataset.order = fresh.dataset.order;
   tick(here);
@@ -90,25 +92,29 @@ function swap(id, fresh) {
   if (old && next && !old.isEqualNode(next) && !old.contains(document.activeElement)) old.replaceWith(next);
 }
 
-/** The whole fleet anew, for another filter. The search field keeps its focus and its caret. */
+/** The whole fleet anew, for another filter; false if it cannot be had. The search field keeps its focus and its caret. */
 async function replaceAll() {
   asked += 1;
   const mine = asked;
   const fresh = await fetchFleet("").catch(() => null);
-  if (!fresh || mine !== asked) return;
+  if (!fresh || mine !== asked) return mine !== asked;
+  isOwed = false;
   const field = document.activeElement?.closest?.("#fleet-filters") ? document.activeElement : null;
   const kept = field ? document.getElementById("fleet-filters") : null;
   if (kept) fresh.querySelector("#fleet-filters").replaceWith(kept);
   fleet().replaceWith(fresh);
   field?.focus({ preventScroll: true });
   tick(fresh);
+  return true;
 }
 
-function show(address) {
+async function show(address) {
   const url = new URL(address, location.href);
   history.replaceState(null, "", url);
   query = url.search;
-  return replaceAll();
+  if (await replaceAll()) return;
+  isOwed = true;
+  toast("Cannot filter while the console is unreachable; it is done when the connection is back.");
 }
 
 function formAddress(form) {
@@ -130,7 +136,7 @@ document.addEventListener("submit", (event) => {
   show(formAddress(event.target));
 });
 document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("#fleet-counts a, .switch a, .fleet-table th a, #fleet-empty a");
+  const link = event.target.closest?.("#fleet-counts a, .switch a, .fleet-table th a, #fleet-empty a, #fleet-fold a");
   if (!link?.getAttribute("href").startsWith("/ui/?") && link?.getAttribute("href") !== "/ui/") return;
   if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   if (link.closest("tbody")) return;
@@ -143,5 +149,9 @@ onKey("w", () => document.querySelector(".switch a:not([aria-current])")?.click(
 stream.addEventListener("frame", ({ detail }) => {
   if (detail.type === "nodes.status" || detail.type === "node.changed") refresh();
 });
-stream.addEventListener("state", () => { if (stream.state === "live") refresh(); });
+stream.addEventListener("state", () => {
+  if (stream.state !== "live") return;
+  if (isOwed) replaceAll();
+  else refresh();
+});
 document.addEventListener("visibilitychange", () => { if (wanted) refresh(); });

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from nodes.charts import HEIGHT, WIDTH, chart
 from nodes.heartbeats import beats
 
@@ -56,7 +58,8 @@ def test_strange_rows_are_drawn_as_unknown():
 def test_the_line_breaks_where_nothing_was_measured():
     drawn = chart([bucket(0), bucket(1), bucket(2, p50=None, failed=6), bucket(3)], "1h")
 
-    assert drawn.line.count("M") == 2
+    assert drawn.line.count("M") == 1
+    assert drawn.dots.count("M") == 1
     assert drawn.failed.count("M") == 1
     assert not drawn.is_empty
 
@@ -64,7 +67,7 @@ def test_the_line_breaks_where_nothing_was_measured():
 def test_nothing_is_drawn_outside_of_the_box():
     drawn = chart([bucket(i, p50=float(i * 77 + 1)) for i in range(60)], "1h")
 
-    for path in (drawn.line, drawn.band):
+    for path in (drawn.line, drawn.dots, drawn.band):
         assert all(0 <= value <= max(WIDTH, HEIGHT) for value in numbers(path))
 
 
@@ -86,3 +89,14 @@ def test_the_chart_is_said_in_a_sentence():
 
 def test_no_buckets_at_all_are_no_error():
     assert chart([], "7d").is_empty
+
+
+@pytest.mark.parametrize("p50", [0.2, 0.7, 1.2, 2.4, 4.9, 6.0, 7.2, 14.0, 26.0, 140.0, 1_400.0])
+def test_the_label_in_the_middle_of_the_axis_is_half_of_the_one_above(p50):
+    drawn = chart([bucket(0, p50=p50), bucket(1)], "1h")
+
+    def ms(label: str) -> float:
+        number, unit = label.split()
+        return float(number) * (1000 if unit == "s" else 1)
+
+    assert ms(drawn.middle) * 2 == ms(drawn.ceiling)

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from nodes import views
-from nodes.models import NodeState
+from nodes.models import Node, NodeState
 from tests.factories import make_node
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +60,7 @@ def test_filters_and_order_are_kept_in_the_address(client, fleet, query, ids):
 
 def test_a_fragment_has_only_what_was_written_since(client, fleet):
     now = timezone.now()
+    Node.objects.update(updated_at=now - timedelta(minutes=5))
     NodeState.objects.update(updated_at=now - timedelta(minutes=5))
     NodeState.objects.filter(node_id="up").update(updated_at=now)
 
