@@ -98,12 +98,13 @@ def _rank(node: Mapping[str, Any]) -> int:
 def _nodes_status(data: Data) -> str:
     summary, changed = data["summary"], _changed(data)
     words = [f"{summary[state]} {state}" for state in STATE_GLYPHS if summary.get(state)]
-    counts = f"{summary['total']} nodes: {', '.join(words) or 'none'}"
+    total = summary["total"]
+    counts = f"{total} {'node' if total == 1 else 'nodes'}: {', '.join(words) or 'none'}"
     more = len(changed) - _MOST_NAMES
     named = ", ".join(map(_named, changed[:_MOST_NAMES])) + (
         f" and {more} more" if more > 0 else ""
     )
-    return (f"{named}. " if changed else "") + counts + _probed(data, summary["total"])
+    return (f"{named}. " if changed else "") + counts + _probed(data, total)
 
 
 def _named(node: Mapping[str, Any]) -> str:
@@ -112,12 +113,13 @@ def _named(node: Mapping[str, Any]) -> str:
     return f"{node['node_id']} is {node['status']}{why}"
 
 
-def _probed(data: Data, total: object) -> str:
+def _probed(data: Data, total: int) -> str:
     cycle = data.get("cycle") or {}
     if "probed" not in cycle:
         return ""
     failed = f", {cycle['failed']} failed" if cycle.get("failed") else ""
-    return f"; {cycle['probed']} of {total} probed{failed}"
+    # A node that is probed again within the cycle is still one node.
+    return f"; {min(cycle['probed'], total)} of {total} probed{failed}"
 
 
 def _node_changed(data: Data) -> str:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from core.access.models import ApiKey
 from core.access.principals import Right
@@ -55,9 +56,24 @@ class PasswordForm(forms.Form):
 class KeyForm(forms.Form):
     """A new API key."""
 
-    name = forms.CharField(max_length=ApiKey._meta.get_field("name").max_length)
-    scopes = forms.MultipleChoiceField(choices=[(right.value, text) for right, text in SCOPES])
+    name = forms.CharField(
+        max_length=ApiKey._meta.get_field("name").max_length,
+        error_messages={"required": "Give the key a name."},
+    )
+    scopes = forms.MultipleChoiceField(
+        choices=[(right.value, text) for right, text in SCOPES],
+        error_messages={"required": "Choose at least one scope."},
+    )
     days = forms.ChoiceField(choices=LIFETIMES, required=False)
+
+    def clean_name(self) -> str:
+        """Another name than those of the keys in use: in the list and the audit nobody could tell them apart."""
+        name: str = self.cleaned_data["name"]
+        if ApiKey.objects.usable(timezone.now()).filter(name=name).exists():
+            raise forms.ValidationError(
+                "A key of this name is in use. Revoke it first, or choose another name."
+            )
+        return name
 
     @property
     def lifetime(self) -> timedelta | None:

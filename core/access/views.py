@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.password_validation import password_validators_help_texts
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -23,11 +24,14 @@ from core.access.forms import (
     WelcomeForm,
     errors_of,
 )
+from core.access.models import Role, User
 from core.access.pages import page
 from core.access.principals import Principal, Right
 from core.problems import Problem
 
 _KEYS_SHOWN = 200
+#: Where the session holds a key between the form and the page that shows it.
+_NEW_KEY = "new_api_key"
 
 
 @never_cache
@@ -65,7 +69,17 @@ def _login_context(target: str, request: HttpRequest) -> dict[str, Any]:
         "is_out": "out" in request.GET,
         "is_beyond": request.user.is_authenticated and _is_beyond(request, target),
         "is_open": settings.ENVIRONMENT.is_dev,
+        "has_admin": _has_admin(),
     }
+
+
+def _has_admin() -> bool:
+    """Whether somebody can log in as an admin; the page also answers while the database does not."""
+    try:
+        admins = list(User.objects.filter(role=Role.ADMIN, is_active=True)[:_KEYS_SHOWN])
+    except DatabaseError:
+        return True
+    return any(admin.has_usable_password() for admin in admins)
 
 
 @require_POST
@@ -81,8 +95,7 @@ def logout(request: HttpRequest) -> HttpResponse:
 def welcome(request: HttpRequest, token: str) -> HttpResponse:
     """The one-time link of the first start: choose the admin's name and password."""
     if not sessions.is_redeemable(token):
-        detail = "This link was used already or is too old. Start the console again for a new one."
-        raise Problem(410, "link_used", detail)
+        raise Problem(410, "link_used", _what_to_do_instead())
     context: dict[str, Any] = {
         "username": request.POST.get("username", "admin")[:64],
         "errors": {},
@@ -103,12 +116,21 @@ def welcome(request: HttpRequest, token: str) -> HttpResponse:
     return redirect("/ui/")
 
 
+def _what_to_do_instead() -> str:
+    if _has_admin():
+        return "There is an admin already: log in with the name and the password that were chosen."
+    return (
+        "There is no admin yet: start the console again, and it prints a new link in its terminal."
+    )
+
+
 @require_safe
 @page()
 def settings_page(request: HttpRequest) -> HttpResponse:
     """This console, the connection, one's account, API keys, the theme."""
     done = {"password": "Your password is changed; your other sessions have ended."}
-    return _settings(request, notice=done.get(request.GET.get("done", ""), ""))
+    created = request.session.pop(_NEW_KEY, None) if _NEW_KEY in request.session else None
+    return _settings(request, created=created, notice=done.get(request.GET.get("done", ""), ""))
 
 
 @sensitive_post_parameters()
@@ -123,6 +145,8 @@ def change_password(request: HttpRequest) -> HttpResponse:
         sessions.change_password(request, form.cleaned_data["old"], form.cleaned_data["new"])
     except Problem as problem:
         errors = _sentences(problem)
+        if problem.status == 401:
+            errors = {"old": "The present password is wrong."}
         field = {401: "old", 422: "new"}.get(problem.status, "old")
         renamed = {field: "; ".join(dict.fromkeys(errors.values()))}
         return _settings(request, problem=problem, password_errors=renamed)
@@ -132,7 +156,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page(admin=True)
 def create_key(request: HttpRequest) -> HttpResponse:
-    """Make a key and show it, this once: the answer is the page itself, never stored."""
+    """Make a key; the page that follows shows it, once. Loading that page again shows no key and makes none."""
     form = KeyForm(request.POST)
     if not form.is_valid():
         return _settings(request, key_form=form, key_errors=errors_of(form), status=422)
@@ -143,7 +167,8 @@ def create_key(request: HttpRequest) -> HttpResponse:
         )
     except Problem as problem:
         return _settings(request, problem=problem, key_form=form, key_errors=_sentences(problem))
-    return _settings(request, created={"name": key.name, "secret": secret})
+    request.session[_NEW_KEY] = {"name": key.name, "secret": secret}
+    return redirect("/ui/settings#api-keys")
 
 
 @require_POST

@@ -50,5 +50,15 @@ def test_what_is_wrong_is_said_and_uses_nothing_up(client, address, change, says
     assert client.post(address, FORM).status_code == 302
 
 
-def test_a_made_up_link_is_gone(client, db):
-    assert client.get("/ui/welcome/made-up").status_code == 410
+def test_a_made_up_link_is_gone_and_says_what_to_do(client, db):
+    response = client.get("/ui/welcome/made-up")
+
+    assert response.status_code == 410
+    assert "This link has been used or is too old" in response.content.decode()
+    assert "start the console again" in response.content.decode()
+
+
+def test_a_used_link_sends_to_the_login(client, address):
+    client.post(address, FORM)
+
+    assert "There is an admin already: log in" in client.get(address).content.decode()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
 from django.contrib.auth import SESSION_KEY
+from django.core.management import call_command
 
 from tests.factories import PASSWORD, make_user
 
@@ -97,3 +100,17 @@ def test_logging_out_ends_the_session_and_needs_a_post(as_role):
 
 def test_the_login_form_is_never_kept(client, db):
     assert "no-store" in client.get("/ui/login").headers["Cache-Control"]
+
+
+def test_before_there_is_an_admin_it_tells_of_the_link_in_the_terminal(client, olena):
+    assert "one-time link in its terminal" in client.get("/ui/login").content.decode()
+
+
+def test_who_lost_a_password_learns_which_command_sets_one(client, monkeypatch):
+    make_user("admin", "admin", PASSWORD)
+    assert "manage.py changepassword NAME" in client.get("/ui/login").content.decode()
+
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "another-long-secret")
+    call_command("changepassword", "admin", stdout=StringIO())
+    data = {"username": "admin", "password": "another-long-secret"}
+    assert client.post("/ui/login", data).status_code == 302

@@ -23,9 +23,11 @@ def test_a_new_key_is_shown_once_and_works(as_role, client):
     admin = as_role("admin")
 
     made = admin.post("/ui/settings/keys", KEY)
-    secret = secret_in(made)
+    shown = admin.get(made.headers["Location"])
+    secret = secret_in(shown)
 
-    assert made.headers["Cache-Control"] == "no-store"
+    assert made.status_code == 302
+    assert shown.headers["Cache-Control"] == "no-store"
     assert secret.startswith("sofiia_")
     assert secret not in admin.get("/ui/settings").content.decode()
     me = client.get("/api/me", headers={"Authorization": f"Bearer {secret}"})
@@ -34,7 +36,7 @@ def test_a_new_key_is_shown_once_and_works(as_role, client):
 
 def test_a_revoked_key_stays_in_the_list_and_works_no_more(as_role, client):
     admin = as_role("admin")
-    secret = secret_in(admin.post("/ui/settings/keys", KEY))
+    secret = secret_in(admin.post("/ui/settings/keys", KEY, follow=True))
 
     admin.post(f"/ui/settings/keys/{ApiKey.objects.get().key_id}/revoke")
 
@@ -45,9 +47,9 @@ def test_a_revoked_key_stays_in_the_list_and_works_no_more(as_role, client):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"name": ""}, "required"),
+        ({"name": ""}, "Give the key a name."),
         ({"name": "<b>"}, "letters, digits"),
-        ({"scopes": []}, "required"),
+        ({"scopes": []}, "Choose at least one scope."),
         ({"scopes": ["root"]}, "not one of the available choices"),
         ({"days": "9999"}, ""),
     ],
@@ -58,6 +60,29 @@ def test_a_wrong_key_form_says_what_is_wrong_and_makes_nothing(as_role, change, 
     assert response.status_code == 422
     assert says in response.content.decode()
     assert not ApiKey.objects.exists()
+
+
+def test_loading_the_page_again_makes_no_other_key_and_keeps_no_secret(as_role):
+    admin = as_role("admin")
+    secret = secret_in(admin.post("/ui/settings/keys", KEY, follow=True))
+
+    assert secret
+    assert secret_in(admin.get("/ui/settings")) == ""
+    assert ApiKey.objects.count() == 1
+    assert secret not in str(dict(admin.session))
+
+
+def test_a_second_key_of_a_name_in_use_is_refused(as_role):
+    admin = as_role("admin")
+    admin.post("/ui/settings/keys", KEY)
+
+    again = admin.post("/ui/settings/keys", KEY | {"name": " ci "})
+    assert again.status_code == 422
+    assert "A key of this name is in use." in again.content.decode()
+
+    admin.post(f"/ui/settings/keys/{ApiKey.objects.get().key_id}/revoke")
+    assert admin.post("/ui/settings/keys", KEY).status_code == 302
+    assert ApiKey.objects.count() == 2
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])
@@ -100,7 +125,7 @@ def test_a_password_is_changed_and_the_session_goes_on(browser):
 @pytest.mark.parametrize(
     ("fields", "status", "says"),
     [
-        ({"old": "wrong-password"}, 401, "password is wrong"),
+        ({"old": "wrong-password"}, 401, "The present password is wrong."),
         ({"again": "something-different"}, 422, "The two passwords differ."),
         ({"new": "short", "again": "short"}, 422, "too short"),
     ],

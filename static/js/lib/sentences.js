@@ -49,8 +49,8 @@ function nodesStatus(data) {
     .filter((state) => summary[state]).map((state) => `${summary[state]} ${state}`).join(", ");
   const cycle = data.cycle ?? {};
   const failed = cycle.failed ? `, ${text(cycle.failed)} failed` : "";
-  const probed = cycle.probed === undefined ? "" : `; ${text(cycle.probed)} of ${text(summary.total ?? "?")} probed${failed}`;
-  return (changed.length ? `${named(changed)}. ` : "") + `${text(summary.total ?? "?")} nodes: ${counts || "none"}${probed}`;
+  const probed = cycle.probed === undefined ? "" : `; ${text(Math.min(cycle.probed, summary.total) || cycle.probed)} of ${text(summary.total ?? "?")} probed${failed}`;
+  return (changed.length ? `${named(changed)}. ` : "") + `${text(summary.total ?? "?")} ${summary.total === 1 ? "node" : "nodes"}: ${counts || "none"}${probed}`;
 }
 
 function worst(data) {
