@@ -46,7 +46,7 @@ def context(node_id: str, range_name: str, now: datetime) -> dict[str, Any]:
         "ranges": [(name, f"{here}?range={name}", name == chosen) for name in RANGES],
         "range": chosen,
         "timeline": _timeline(queries.transitions(node_id, _TRANSITIONS), revisions, now),
-        "telemetry": telemetry_rows(view) if view.state.telemetry else [],
+        "telemetry": _reported(telemetry_rows(view)),
         "probe": probe_rows(view),
         "urls": _settings(view.node, _URLS),
         "settings": _settings(view.node, [n for n in view.node.fields if n not in _URLS]),
@@ -134,6 +134,11 @@ def _probed(view: NodeView) -> tuple[str, str]:
     if state.status == "degraded" and state.reasons:
         return "degraded", f"{words}, {state.reasons[0]}"
     return "online", words
+
+
+def _reported(rows: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+    """The rows, or none where the node has said nothing at all."""
+    return rows if any(value is not None for _name, value in rows) else []
 
 
 def telemetry_rows(view: NodeView) -> list[tuple[str, str | None]]:
