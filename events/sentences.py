@@ -189,7 +189,10 @@ def _policy_changed(data: Data) -> str:
 
 
 def _anything(data: Data) -> str:
-    """Every plain value with its name."""
+    """What it says of itself, else every plain value with its name."""
+    for key in ("summary", "message", "text", "title"):
+        if isinstance(data.get(key), str) and data[key]:
+            return str(data[key])
     return ", ".join(
         f"{key} {value}" for key, value in data.items() if isinstance(value, str | int | float)
     )
