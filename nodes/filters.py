@@ -14,7 +14,7 @@ from nodes.queries import NodeView
 
 STATES = (*Status.values, "paused")
 _MAX_TEXT = 80
-#: From this many nodes on the calm ones are folded into one line each.
+#: From this many nodes on those that are online are folded into one line each.
 FOLDED_FROM = 41
 _CALM = frozenset({"online", "paused"})
 
@@ -95,7 +95,7 @@ class Filters:
         return known + [view for view in shown if key(view) is None]
 
     def can_fold(self, count: int) -> bool:
-        """Whether a wall of this many tiles has the calm ones folded, unless all are asked for large."""
+        """Whether a wall of this many tiles has the online ones folded, unless all are asked for large."""
         return self.view == "wall" and not self.sort and count >= FOLDED_FROM
 
     def _matches(self, view: NodeView) -> bool:
