@@ -84,11 +84,12 @@ export function startPulse(indexUrl) {
   stream.addEventListener("state", () => {
     line.setAttribute("aria-live", stream.state === "live" ? "off" : "polite");
     document.documentElement.dataset.stream = stream.state;
-    if (stream.state === "live") countAgain(indexUrl);
+    if (stream.state === "live" && wasLost) countAgain(indexUrl);
+    wasLost = stream.state === "broken";
     draw();
   });
   stream.addEventListener("frame", ({ detail }) => {
-    if (detail.type === "nodes.status" || detail.type === "node.changed") countAgain(indexUrl);
+    if (detail.type === "node.changed" || (detail.type === "nodes.status" && isNews(detail.data))) countAgain(indexUrl);
   });
   document.addEventListener("visibilitychange", () => { if (isOld) countAgain(indexUrl); });
   setInterval(() => { if (!document.hidden) draw(); }, 1000);
@@ -97,6 +98,15 @@ export function startPulse(indexUrl) {
   count(indexUrl);
 }
 
+let said = "";
+/** Whether a cycle tells of another fleet than the one before: a quiet one asks the server nothing. */
+function isNews(data) {
+  const before = said;
+  said = JSON.stringify(data?.summary);
+  return said !== before || data?.changed?.length > 0;
+}
+
+let wasLost = false;
 let isOld = false;
 let isCounting = false;
 /** Soon, once for all who ask meanwhile, and only while somebody looks. */
