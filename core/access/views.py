@@ -24,14 +24,16 @@ from core.access.forms import (
     WelcomeForm,
     errors_of,
 )
-from core.access.models import Role, User
+from core.access.models import ApiKey, Role, User
 from core.access.pages import page
 from core.access.principals import Principal, Right
 from core.problems import Problem
 
 _KEYS_SHOWN = 200
-#: Where the session holds a key between the form and the page that shows it.
-_NEW_KEY = "new_api_key"
+#: Carries a new key from the form to the page that shows it, and back to its owner only: the console keeps no copy.
+_NEW_KEY = "sofiia_new_key"
+_NEW_KEY_PATH = "/ui/settings"
+_NEW_KEY_S = 60
 
 
 @never_cache
@@ -129,8 +131,19 @@ def _what_to_do_instead() -> str:
 def settings_page(request: HttpRequest) -> HttpResponse:
     """This console, the connection, one's account, API keys, the theme."""
     done = {"password": "Your password is changed; your other sessions have ended."}
-    created = request.session.pop(_NEW_KEY, None) if _NEW_KEY in request.session else None
-    return _settings(request, created=created, notice=done.get(request.GET.get("done", ""), ""))
+    notice = done.get(request.GET.get("done", ""), "")
+    response = _settings(request, created=_created_key(request), notice=notice)
+    if _NEW_KEY in request.COOKIES:
+        response.delete_cookie(_NEW_KEY, path=_NEW_KEY_PATH, samesite="Strict")
+    return response
+
+
+def _created_key(request: HttpRequest) -> dict[str, str] | None:
+    """The key that was made a moment ago, to be shown this once."""
+    secret = request.COOKIES.get(_NEW_KEY, "")
+    key_id = secret.split("_")[1] if secret.count("_") == 2 else ""
+    name = ApiKey.objects.filter(key_id=key_id).values_list("name", flat=True).first()
+    return {"name": name, "secret": secret} if name else None
 
 
 @sensitive_post_parameters()
@@ -162,13 +175,22 @@ def create_key(request: HttpRequest) -> HttpResponse:
         return _settings(request, key_form=form, key_errors=errors_of(form), status=422)
     data = form.cleaned_data
     try:
-        key, secret = services.create_key(
+        _key, secret = services.create_key(
             data["name"], data["scopes"], form.lifetime, _principal(request)
         )
     except Problem as problem:
         return _settings(request, problem=problem, key_form=form, key_errors=_sentences(problem))
-    request.session[_NEW_KEY] = {"name": key.name, "secret": secret}
-    return redirect("/ui/settings#api-keys")
+    response = redirect("/ui/settings#api-keys")
+    response.set_cookie(
+        _NEW_KEY,
+        secret,
+        max_age=_NEW_KEY_S,
+        path=_NEW_KEY_PATH,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Strict",
+    )
+    return response
 
 
 @require_POST

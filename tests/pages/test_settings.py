@@ -72,6 +72,24 @@ def test_loading_the_page_again_makes_no_other_key_and_keeps_no_secret(as_role):
     assert secret not in str(dict(admin.session))
 
 
+def test_between_form_and_page_the_key_is_with_its_owner_only(as_role):
+    admin = as_role("admin")
+    made = admin.post("/ui/settings/keys", KEY)
+
+    cookie = made.cookies["sofiia_new_key"]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Strict"
+    assert cookie["path"] == "/ui/settings"
+    assert cookie.value not in str(dict(admin.session))
+
+
+def test_a_made_up_key_is_not_shown_as_new(as_role):
+    admin = as_role("admin")
+    admin.cookies["sofiia_new_key"] = "sofiia_000000000000_<b>"
+
+    assert secret_in(admin.get("/ui/settings")) == ""
+
+
 def test_a_second_key_of_a_name_in_use_is_refused(as_role):
     admin = as_role("admin")
     admin.post("/ui/settings/keys", KEY)
