@@ -120,6 +120,7 @@ def rights_change(before: User | None, after: User) -> dict[str, list[Any]]:
 
 
 def _user(user_id: int) -> User:
+    _lock_admins()
     user = User.objects.select_for_update().filter(pk=user_id).first()
     if user is None:
         raise Problem(404, "user_not_found", "There is no such user.")
@@ -127,9 +128,17 @@ def _user(user_id: int) -> User:
 
 
 def guard_last_admin(user: User) -> None:
-    """Raise Problem 409 when `user`, as it is about to be saved, would leave nobody who may administer."""
+    """Raise Problem 409 when `user`, as it is about to be saved, would leave nobody who may administer.
+
+    Inside the transaction that saves: the admins are locked, or two of them could demote each other at once.
+    """
     if user.role == Role.ADMIN and user.is_active:
         return
-    admins = User.objects.filter(role=Role.ADMIN, is_active=True)
-    if admins.filter(pk=user.pk).exists() and not admins.exclude(pk=user.pk).exists():
+    if _lock_admins() == [user.pk]:
         raise Problem(409, "last_admin", "This is the last active admin.")
+
+
+def _lock_admins() -> list[int]:
+    """The active admins, locked in one order and before any other row of a person."""
+    admins = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True)
+    return list(admins.order_by("pk").values_list("pk", flat=True))

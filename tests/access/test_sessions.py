@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
 
 from core.access import services, sessions
@@ -223,3 +226,23 @@ def test_the_last_admin_stays(db: None) -> None:
         with pytest.raises(Problem) as caught:
             change()
         assert caught.value.code == "last_admin"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_admins_who_demote_each_other_at_once_leave_one() -> None:
+    people = [make_user(name, role="admin") for name in ("olena", "petro")]
+    barrier = Barrier(2)
+
+    def demote(user: User) -> str:
+        try:
+            barrier.wait(5)
+            return services.set_role(user.pk, "viewer", system("t")).role
+        except Problem as problem:
+            return problem.code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        results = sorted(threads.map(demote, people))
+
+    assert results == ["last_admin", "viewer"]
