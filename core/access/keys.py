@@ -81,12 +81,14 @@ class KeyTable:
         self._lock = threading.Lock()
         self._rows: dict[str, KnownKey] = {}
         self._loaded_at = float("-inf")
+        self._generation = object()
         self._away_until = float("-inf")
         self._peppers: dict[int, bytes] = {}
         self._touched: dict[str, float] = {}
 
     def forget(self) -> None:
         """Read anew at the next use. Called at every change of a key, and again when it is committed."""
+        self._generation = object()
         self._loaded_at = float("-inf")
         self._away_until = float("-inf")
 
@@ -131,7 +133,7 @@ class KeyTable:
             if self._age() < max_age_s:
                 return
             # The clock is read before the query: what changes meanwhile is found at the next turn.
-            began = time.monotonic()
+            began, generation = time.monotonic(), self._generation
             if began < self._away_until:
                 raise database_unavailable()
             try:
@@ -143,6 +145,10 @@ class KeyTable:
             self._rows = {key.key_id: _known(key) for key in keys}
             self._peppers = peppers()
             self._loaded_at = began
+            # A change that was committed during the query may be missing in its rows. Compared after they are dated:
+            # `forget` takes no lock, and one of the two then always sees the other.
+            if generation is not self._generation:
+                self._loaded_at = float("-inf")
 
 
 def _known(key: ApiKey) -> KnownKey:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from core.access import services
-from core.access.keys import KEYS
-from core.access.models import ApiKey
+from core.access.keys import KEYS, KeyTable
+from core.access.models import ApiKey, ApiKeyQuerySet
 from core.access.principals import system
 from tests.access.conftest import CONSOLE_KEY, Environ, MakeKey, bearer
 
@@ -295,3 +296,22 @@ def test_key_pages_follow_a_cursor(client: Client, prod: None, make_key: MakeKey
     assert [item["name"] for item in first["items"] + second["items"]] == ["k2", "k1", "k0"]
     assert second["next"] is None
     assert client.get("/api/keys?after=x", headers=admin).status_code == 422
+
+
+def test_a_key_that_is_revoked_while_the_table_is_read_is_dead_at_once(
+    make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = make_key("read")
+    table = KeyTable()
+    rows = list(ApiKey.objects.all())
+
+    def read_slowly(*_: Any) -> list[ApiKey]:
+        table.forget()  # the revocation commits while the older rows are on their way
+        monkeypatch.undo()
+        return rows
+
+    monkeypatch.setattr(ApiKeyQuerySet, "usable", read_slowly)
+    assert table.find(key)
+    ApiKey.objects.update(revoked_at=timezone.now())
+
+    assert table.find(key) is None
