@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import close_old_connections, connections, transaction
 from django.utils import timezone
 
 from core.access.models import OneTimeLogin, Throttle
@@ -63,7 +63,6 @@ class WatchedFile:
         stamp = self._stamp()
         if stamp == self.seen:
             return
-        self.seen = stamp
         name = self.path.stem
         try:
             self.apply()
@@ -73,6 +72,7 @@ class WatchedFile:
         else:
             logger.info("policy applied", extra={"policy": name})
             self._tell("policy.changed", {"policy": name})
+        self.seen = stamp  # not before: a change that the database was too busy for is not lost
 
     def _tell(self, type: str, data: dict[str, str]) -> None:
         if not self.tell:
@@ -129,7 +129,8 @@ async def _turn_until(
                 forget_at = time.monotonic() + FORGET_EVERY_S
             try:
                 await loop.run_in_executor(thread, turn, due)
-            except DatabaseError:
-                logger.exception("housekeeping waits for the database")
+            except Exception:  # a full disk or a database that is away must not end the console
+                logger.exception("housekeeping failed; it is tried again")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), FILES_EVERY_S)
+        await loop.run_in_executor(thread, connections.close_all)

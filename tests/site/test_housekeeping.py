@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.utils import timezone
 
 from core.access.models import OneTimeLogin, Throttle, User
@@ -73,6 +76,36 @@ def test_a_registry_that_vanishes_is_a_fault_and_not_an_empty_fleet(registry):
     file.look()
 
     assert told("error")[0]["code"] == "policy_invalid"
+
+
+def test_a_change_that_the_database_was_too_busy_for_is_applied_later(registry, monkeypatch):
+    file = registry_file()
+    registry.write_text('nodes: {N2: {label: "Two", router_url: "http://127.0.0.1:9103"}}\n')
+    with monkeypatch.context() as patched:
+        patched.setattr(file, "apply", Mock(side_effect=OperationalError("locked")))
+        with pytest.raises(OperationalError):
+            file.look()
+
+    file.look()
+
+    assert Node.objects.active().filter(pk="N2").exists()
+
+
+async def test_housekeeping_that_fails_is_tried_again_and_ends_nothing(monkeypatch):
+    stop, turns = asyncio.Event(), []
+    loop = asyncio.get_running_loop()
+
+    class FullDisk:
+        def look(self) -> None:
+            turns.append(1)
+            if len(turns) == 2:
+                loop.call_soon_threadsafe(stop.set)
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(housekeeping, "FILES_EVERY_S", 0.01)
+    await housekeeping._turn_until(stop, [FullDisk()], None)
+
+    assert len(turns) == 2
 
 
 def test_what_is_past_its_time_is_forgotten(settings):
