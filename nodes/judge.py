@@ -28,6 +28,8 @@ _PART_OF_SERVICE = {
     "swapper-service": "swapper",
 }
 _PART_OF_ROLE = {"runtime": "router", "router": "router", "gateway": "gateway", "memory": "memory"}
+#: Nobody counts further in a row: more says nothing, and the column ends.
+_COUNTED = 1_000_000
 _WEEK = re.compile(r"(\d{4})-W(\d{2})", re.ASCII)
 
 
@@ -72,12 +74,12 @@ def verdict(previous: Known, result: ProbeResult, limits: Thresholds, now: datet
         return Verdict(Status.UNKNOWN, (result.error or "",), *counters, Mark.UNKNOWN)
     failure = _failure(result)
     if failure:
-        failures = previous.failures + 1
+        failures = min(previous.failures + 1, _COUNTED)
         status = Status.OFFLINE if failures >= limits.offline_after else Status.DEGRADED
         return Verdict(status, (failure,), failures, 0, Mark.FAILED)
     if result.outcome is Outcome.BAD:
         return Verdict(Status.DEGRADED, (result.error or "",), 0, 0, Mark.DEGRADED)
-    successes = min(previous.successes + 1, 1_000_000)
+    successes = min(previous.successes + 1, _COUNTED)
     reasons = tuple(dict.fromkeys(_faults(result, limits, now)))
     if reasons:
         return Verdict(Status.DEGRADED, reasons, 0, successes, Mark.DEGRADED)

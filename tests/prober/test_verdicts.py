@@ -105,6 +105,11 @@ def test_silence_makes_a_node_degraded_and_then_offline():
     assert second.reasons == ("Connection refused",)
 
 
+def test_a_node_that_is_away_for_years_does_not_outgrow_its_column():
+    judged = verdict(Known("offline", 1_000_000, 0), SILENT, LIMITS, NOW)
+    assert (judged.status, judged.failures) == ("offline", 1_000_000)
+
+
 def test_one_good_probe_ends_offline():
     judged = verdict(Known("offline", 40, 0), answered(MONITOR), LIMITS, NOW)
     assert (judged.status, judged.failures, judged.successes) == ("online", 0, 1)
