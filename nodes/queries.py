@@ -125,8 +125,9 @@ class NodeView:
         until = self.node.maintenance_until
         if until is None:
             return ""
+        until = until.astimezone(UTC)
         day = "" if until - self.now < timedelta(hours=18) else f"{until:%-d %b} "
-        return f"In maintenance until {day}{until.astimezone(UTC):%H:%M} UTC"
+        return f"In maintenance until {day}{until:%H:%M} UTC"
 
     @cached_property
     def warnings(self) -> list[str]:
@@ -303,11 +304,6 @@ def revisions(node_id: str, limit: int = 50, before: int | None = None) -> list[
     """Edits of the node, newest first, with versions below `before`."""
     rows = Revision.objects.filter(node_id=node_id).order_by("-version")
     return list((rows.filter(version__lt=before) if before is not None else rows)[:limit])
-
-
-def known_ids() -> set[str]:
-    """The ids of the fleet."""
-    return set(Node.objects.active().values_list("node_id", flat=True))
 
 
 def rfc3339(when: datetime | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -63,6 +63,12 @@ def test_a_paused_node_is_unknown_and_says_so() -> None:
 
     assert (paused.status, paused.paused, paused.online) == ("unknown", True, False)
     assert paused.headline == "Paused by an operator"
+
+
+def test_the_end_of_announced_work_has_day_and_hour_in_utc() -> None:
+    until = datetime(2026, 3, 1, 0, 30, tzinfo=timezone(timedelta(hours=2)))
+
+    assert view(maintenance_until=until).headline.endswith("28 Feb 22:30 UTC")
 
 
 def test_announced_work_is_maintenance_until_it_is_over() -> None:
