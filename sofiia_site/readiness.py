@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -78,8 +79,6 @@ def channel_layer() -> Check:
 
 
 async def _ring(layer: Any) -> None:
-    import asyncio
-
     async with asyncio.timeout(1):
         await layer.group_send("readiness", {"type": "readiness"})
 
