@@ -11,6 +11,15 @@ from typing import Any
 from core.pages import shell_of
 from core.reference import reference
 
+#: A shape for each state, as on the pages, so that nobody depends on colour.
+STATE_GLYPHS = {
+    "online": "●",
+    "degraded": "▲",
+    "offline": "■",
+    "unknown": "◌",
+    "maintenance": "◆",
+    "paused": "‖",
+}
 _WEEK = re.compile(r"\d{4}-W\d{2}", re.ASCII)
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 

@@ -8,17 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.formatting import STATE_GLYPHS
+
 Data = Mapping[str, Any]
 
-#: One glyph per state, as on the pages.
-STATE_GLYPHS = {
-    "online": "●",
-    "degraded": "▲",
-    "offline": "■",
-    "unknown": "◌",
-    "maintenance": "◆",
-    "paused": "‖",
-}
 #: What has no state is found by its kind; the first part of the type decides.
 _KIND_GLYPHS = {"ops": "▶", "chat": "✉", "voice": "♪", "policy": "§", "audit": "✎", "node": "✎"}
 _RANK = ("offline", "degraded", "unknown", "maintenance", "online")

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from core.access.principals import Principal
 from core.audit.admin import AuditedAdmin
-from core.formatting import absolute, ago
+from core.formatting import STATE_GLYPHS, absolute, ago
 from core.problems import Problem
 from nodes import prober, queries, services, tables
 from nodes.forms import NodeForm
@@ -42,7 +42,7 @@ class StateFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The words of the console."""
         words = (*Status.values, "paused")
-        return [(word, f"{tables.GLYPHS[word]} {word}") for word in words]
+        return [(word, f"{STATE_GLYPHS[word]} {word}") for word in words]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The rows whose view has this word."""

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from core.formatting import ago
+from core.formatting import STATE_GLYPHS, ago
 from nodes.queries import Fleet, NodeView
-
-#: A shape for each state, so that nobody depends on colour.
-GLYPHS = {
-    "online": "●",
-    "degraded": "▲",
-    "offline": "■",
-    "unknown": "◌",
-    "maintenance": "◆",
-    "paused": "‖",
-}
 
 
 def state_word(view: NodeView) -> str:
@@ -26,7 +16,7 @@ def state_word(view: NodeView) -> str:
 def marked(view: NodeView) -> str:
     """Glyph and word: `● online`."""
     word = state_word(view)
-    return f"{GLYPHS[word]} {word}"
+    return f"{STATE_GLYPHS[word]} {word}"
 
 
 def source(view: NodeView) -> str:
@@ -69,7 +59,7 @@ def fleet_table(fleet: Fleet) -> str:
 def summary_line(fleet: Fleet) -> str:
     """`12 nodes: 10 ● online, 1 ■ offline`."""
     counts = ", ".join(
-        f"{count} {GLYPHS[word]} {word}"
+        f"{count} {STATE_GLYPHS[word]} {word}"
         for word, count in fleet.summary.items()
         if word != "total" and count
     )
