@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
+from core.upstreams import UP_WORDS
 from nodes.buckets import Mark
 from nodes.client import Outcome, ProbeResult
 from nodes.models import Status
 from nodes.telemetry import Telemetry
 
-#: Words in a `status` field that mean "up" (upstreams.md 3.1). Every other word is at least worth a look.
-UP_WORDS = frozenset({"ok", "healthy", "online", "operational", "running", "ready"})
 OFFLINE_WORDS = frozenset({"offline", "down"})
 _KNOWN_WORDS = frozenset({"degraded", "maintenance", "unhealthy"}) | OFFLINE_WORDS
 #: Which part of a node a service is. A service that is not listed may be anything.
