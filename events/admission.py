@@ -37,6 +37,11 @@ def query_of(scope: Mapping[str, Any]) -> dict[str, str]:
     return {name: ",".join(values) for name, values in given.items()}
 
 
+def address_of(principal: Principal, scope: Mapping[str, Any]) -> str:
+    """Where the stream is asked for from: as the principal has it, else as the server does."""
+    return str(principal.address or (scope.get("client") or ("", 0))[0])
+
+
 def types_of(text: str | None) -> list[str] | None:
     """The names in a comma-separated list; None when there are none."""
     names = [name.strip() for name in (text or "").split(",") if name.strip()]

@@ -13,7 +13,7 @@ from core.access.principals import Principal, Right
 from core.problems import Problem
 from core.safe_json import UnsafeJson, loads
 from events import frames as controls
-from events.admission import begin, prepare, query_of, refused_types
+from events.admission import address_of, begin, prepare, query_of, refused_types
 from events.connections import Send, WebSocketConnection
 from events.filters import BadFilter, filter_for
 from events.hub import HubRefusal, get_hub
@@ -43,7 +43,7 @@ class EventStreamConsumer:
         hub = get_hub()
         try:
             principal = await authorize_scope(scope, Right.READ)
-            address = principal.address or (scope.get("client") or ("", 0))[0]
+            address = address_of(principal, scope)
             hub.check_room(address)
             opening = prepare(principal, query_of(scope), await hub.head())
         except Problem as problem:

@@ -10,7 +10,7 @@ from django.db import Error
 from core.access.authenticate import authorize_scope
 from core.access.principals import Principal, Right
 from core.problems import Problem, send_problem
-from events.admission import Opening, asked_filter, begin, prepare, query_of
+from events.admission import Opening, address_of, asked_filter, begin, prepare, query_of
 from events.connections import Send, SseConnection
 from events.filters import BadFilter
 from events.hub import HubRefusal, get_hub
@@ -57,7 +57,7 @@ async def _open(scope: Mapping[str, Any]) -> tuple[Principal, str, Opening]:
         detail = "The event stream is read with GET."
         raise Problem(405, "method_not_allowed", detail, headers={"Allow": "GET"})
     principal = await authorize_scope(scope, Right.READ)
-    address = principal.address or (scope.get("client") or ("", 0))[0]
+    address = address_of(principal, scope)
     query = query_of(scope)
     last_event_id = dict(scope["headers"]).get(b"last-event-id", b"").decode("latin-1")
     if last_event_id:
