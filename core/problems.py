@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import orjson
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import (
     BadRequest,
     PermissionDenied,
@@ -22,6 +21,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template import TemplateDoesNotExist
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.html import escape
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -151,27 +151,15 @@ def is_api(request: HttpRequest) -> bool:
     return request.path.startswith(("/api/", "/monitor/")) or request.path in ("/metrics", "/api")
 
 
-class ProblemMiddleware:
+class ProblemMiddleware(MiddlewareMixin):
     """Turns every error under `/api/` into a problem, and every Problem elsewhere into a page.
 
     Also: HEAD wherever the API takes GET, and 405 for methods that nothing here takes. Works under both handlers. A
     stream is passed on untouched.
     """
 
-    sync_capable = True
-    async_capable = True
-
-    def __init__(
-        self,
-        get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
-    ) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if self.is_async:
+        if self.async_mode:
             return self._acall(request)
         refusal = _refused_method(request)
         if refusal is not None:

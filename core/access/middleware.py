@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject
 
 from core.access import asked as asking
@@ -20,19 +21,8 @@ from core.problems import Problem
 _REFUSALS = (401, 403, 429)
 
 
-class SessionCookieMiddleware:
+class SessionCookieMiddleware(MiddlewareMixin):
     """Drops a session cookie that cannot be a session's key, before SessionMiddleware asks the database for it."""
-
-    sync_capable = True
-    async_capable = True
-
-    def __init__(
-        self,
-        get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
-    ) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if asking.session_key_of(request.COOKIES) is None:
@@ -40,27 +30,15 @@ class SessionCookieMiddleware:
         return self.get_response(request)
 
 
-class PrincipalMiddleware:
+class PrincipalMiddleware(MiddlewareMixin):
     """`request.principal`, raising the Problem of wrong credentials when it is looked at. After AuthenticationMiddleware.
 
     Credentials are looked up before the view, so that async views find the answer without a query.
     """
 
-    sync_capable = True
-    async_capable = True
-
-    def __init__(
-        self,
-        get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
-    ) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         request.principal = SimpleLazyObject(lambda: authenticate_request(request))  # type: ignore[attr-defined]
-        if self.is_async:
+        if self.async_mode:
             return self._acall(request)
         if _has_credentials(request):
             _identify_quietly(request)
