@@ -78,7 +78,6 @@ class Hub:
     """See the module. Belongs to one event loop; everything but `clients` is called from it."""
 
     def __init__(self) -> None:
-        self.last_event_at: float | None = None
         self._subscriptions: set[Subscription] = set()
         self._per_address: Counter[str] = Counter()
         self._ring: Ring | None = None
@@ -96,11 +95,6 @@ class Hub:
     def clients(self) -> int:
         """How many streams are open."""
         return len(self._subscriptions)
-
-    @property
-    def seconds_since_event(self) -> float | None:
-        """Since a new event was last seen; None before the first."""
-        return None if self.last_event_at is None else time.monotonic() - self.last_event_at
 
     # --- clients ---------------------------------------------------------------------------------------------------
 
@@ -213,7 +207,6 @@ class Hub:
                     await self._revalidate()
                 before = self._ring.top
                 self._ring.extend(fresh)
-                self.last_event_at = time.monotonic()
                 await self._fan_out(before, fresh)
                 if len(fresh) < PAGE:
                     break

@@ -36,11 +36,6 @@ class Target:
     literal: IPv4Address | IPv6Address | None
 
     @property
-    def is_literal(self) -> bool:
-        """Whether the host is an IP address, so that nothing needs to be resolved."""
-        return self.literal is not None
-
-    @property
     def authority(self) -> str:
         """Host and, unless it is the scheme's own, port: the value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host

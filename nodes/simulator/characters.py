@@ -23,9 +23,6 @@ class Character(StrEnum):
 
 #: Twelve nodes that show everything a console has to cope with.
 DEFAULT_MIX = "honest=4,edge=1,router=1,gateway=1,dagi=1,flapping=1,slow=1,hanging=1,hostile=1"
-WELL_BEHAVED = frozenset(
-    {Character.HONEST, Character.EDGE, Character.ROUTER, Character.GATEWAY, Character.DAGI}
-)
 
 Mix = Mapping[Character, float]
 
