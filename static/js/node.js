@@ -2,12 +2,10 @@
 
 import { parseHtml, toast } from "./lib/dom.js";
 import { onKey } from "./lib/keys.js";
-import { stream } from "./lib/stream.js";
+import { followNodes } from "./lib/refresh.js";
 import { tick } from "./lib/time.js";
 
 const PAUSE_MS = 2000;
-let busy = false;
-let wanted = false;
 
 /** Keep what the reader has opened or is reading. */
 function isInUse(part) {
@@ -26,29 +24,12 @@ function replaceParts(fresh, always = false) {
   }
 }
 
-async function refresh() {
-  wanted = true;
-  if (busy || document.hidden) return;
-  busy = true;
-  while (wanted) {
-    wanted = false;
-    try {
-      const url = new URL(location.href);
-      url.searchParams.delete("done");
-      const answer = await fetch(url, { cache: "no-store", redirect: "error" });
-      if (answer.ok) replaceParts(parseHtml(await answer.text()));
-    } catch {
-      // The pulse line tells about the connection.
-    }
-    await new Promise((resolve) => { setTimeout(resolve, PAUSE_MS); });
-  }
-  busy = false;
-}
-
-stream.addEventListener("frame", ({ detail }) => {
-  if (detail.type === "nodes.status" || detail.type === "node.changed") refresh();
-});
-document.addEventListener("visibilitychange", () => { if (wanted) refresh(); });
+followNodes(async () => {
+  const url = new URL(location.href);
+  url.searchParams.delete("done");
+  const answer = await fetch(url, { cache: "no-store", redirect: "error" });
+  if (answer.ok) replaceParts(parseHtml(await answer.text()));
+}, PAUSE_MS);
 
 /** Do what the form's button says without leaving the place; the answer is the page that a plain form would lead to. */
 async function send(form, button) {

@@ -2,6 +2,7 @@
 
 import { parseHtml, toast } from "./lib/dom.js";
 import { onKey } from "./lib/keys.js";
+import { followNodes } from "./lib/refresh.js";
 import { stream } from "./lib/stream.js";
 import { tick } from "./lib/time.js";
 
@@ -9,8 +10,6 @@ const PAUSE_MS = 1500; // between two fetches, however many cycles end
 const TYPING_MS = 180;
 const fleet = () => document.getElementById("fleet");
 let query = location.search;
-let busy = false;
-let wanted = false;
 let asked = 0;
 let isOwed = false; // a filter was chosen that could not be asked for
 
@@ -27,21 +26,7 @@ async function fetchFleet(since) {
 }
 
 /** Replace what changed; everything else stays where it is. */
-async function refresh() {
-  wanted = true;
-  if (busy || document.hidden) return;
-  busy = true;
-  while (wanted) {
-    wanted = false;
-    try {
-      merge(await fetchFleet(fleet().dataset.asOf));
-    } catch {
-      // The pulse line tells about the connection; the next cycle asks again.
-    }
-    await new Promise((resolve) => { setTimeout(resolve, PAUSE_MS); });
-  }
-  busy = false;
-}
+const refresh = followNodes(async () => merge(await fetchFleet(fleet().dataset.asOf)), PAUSE_MS);
 
 function merge(fresh) {
   const here = fleet();
@@ -146,12 +131,8 @@ document.addEventListener("click", (event) => {
 });
 onKey("w", () => document.querySelector(".switch a:not([aria-current])")?.click());
 
-stream.addEventListener("frame", ({ detail }) => {
-  if (detail.type === "nodes.status" || detail.type === "node.changed") refresh();
-});
 stream.addEventListener("state", () => {
   if (stream.state !== "live") return;
   if (isOwed) replaceAll();
   else refresh();
 });
-document.addEventListener("visibilitychange", () => { if (wanted) refresh(); });
