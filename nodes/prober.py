@@ -62,7 +62,7 @@ _last_cycle: CycleResult | None = None
 
 
 def last_cycle() -> CycleResult | None:
-    """The round that this process finished last, for readiness and status; None: none yet."""
+    """The round that this process finished last; None: none yet."""
     return _last_cycle
 
 
