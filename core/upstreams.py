@@ -15,7 +15,7 @@ from core.safe_json import UnsafeJson, loads
 #: The whole budget of one service; `/api/status/full` promises an answer within 3 s.
 DEADLINE_S = 2.0
 _MAX_BODY = 256 * 1024
-#: Words of a health body that mean "up" (docs/upstreams.md); anything else outranks HTTP 200.
+#: Words of a health body that mean "up", as services of this field answer; anything else outranks HTTP 200.
 UP_WORDS = frozenset({"ok", "healthy", "online", "operational", "running", "ready"})
 
 

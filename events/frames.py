@@ -11,7 +11,7 @@ import orjson
 #: id, ts, type, node_id, project_id, session_id, user_id, data
 Row = tuple[int, datetime, str, str | None, str, str | None, str | None, str]
 
-_UNREADABLE = {"code": "unreadable", "message": "what was stored of this event cannot be read"}
+_UNREADABLE = {"code": "unreadable", "detail": "what was stored of this event cannot be read"}
 
 
 class Frame:
@@ -123,9 +123,9 @@ def hello(last_id: int, oldest_id: int, log_id: str) -> dict[str, Any]:
     return {"type": "hello", "id": None, "data": data}
 
 
-def error(code: str, message: str, **more: Any) -> dict[str, Any]:
+def error(code: str, detail: str, **more: Any) -> dict[str, Any]:
     """A frame that says what the console did not understand or cannot give."""
-    data = {"code": code, "message": message, **more}
+    data = {"code": code, "detail": detail, **more}
     return {"v": 1, "id": None, "type": "error", "ts": now(), "data": data}
 
 

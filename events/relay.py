@@ -13,6 +13,8 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -38,16 +40,15 @@ class Relay:
         self.heard = 0
         self._me = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._rung: asyncio.Event | None = None
+        self._rung = asyncio.Event()  # belongs to no loop until somebody waits for it
+        self._running: list[Future[None]] = []
         self._lock = threading.Lock()
         self._listens = False
 
     def announce(self) -> None:
         """Ring the other processes soon. Safe from any thread; never waits, never raises."""
         with contextlib.suppress(RuntimeError):
-            loop = self._started()
-            if self._rung is not None:
-                loop.call_soon_threadsafe(self._rung.set)
+            self._started().call_soon_threadsafe(self._rung.set)
 
     def listen(self) -> None:
         """Ring this process's own doorbell whenever another one rings. Safe from any thread, and to call again."""
@@ -56,25 +57,27 @@ class Relay:
             if self._listens:
                 return
             self._listens = True
-        asyncio.run_coroutine_threadsafe(_forever(self._hear), loop)
-        asyncio.run_coroutine_threadsafe(_forever(self._check), loop)
+        self._keep(_forever(self._hear), loop)
+        self._keep(_forever(self._check), loop)
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._rung = asyncio.Event()
                 logging.getLogger("channels_redis.pubsub").addFilter(_AtMost(MAX_LINES))
                 logger.addFilter(_AtMost(MAX_LINES))
-                asyncio.run_coroutine_threadsafe(_forever(self._send), self._loop)
+                self._keep(_forever(self._send), self._loop)
                 threading.Thread(
                     target=self._loop.run_forever, name="events-relay", daemon=True
                 ).start()
             return self._loop
 
+    def _keep(self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:
+        """Run `work` for ever; the loop itself holds tasks weakly."""
+        self._running.append(asyncio.run_coroutine_threadsafe(work, loop))
+
     async def _send(self) -> None:
         """Pass rings on, a burst as one message."""
-        assert self._rung is not None
         while True:
             await self._rung.wait()
             self._rung.clear()
@@ -108,9 +111,7 @@ class Relay:
 
 
 def _layer() -> Any:
-    layer = get_channel_layer()
-    assert layer is not None
-    return layer
+    return get_channel_layer()
 
 
 async def _forever(work: Any) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from core.access import throttle
+from core.audit import refusals
 from tests.harness import services
 from tests.harness.console import ConsoleProcess
 from tests.harness.database import postgres_database
@@ -40,6 +42,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for name, count in _left_out.items():
         reason = services.missing()[name]
         terminalreporter.write_line(f"left out: {count} that need {name}: {reason}", yellow=True)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_remembered() -> None:
+    """What a process remembers of failures must not outlive the test that failed on purpose."""
+    throttle.forget_full_buckets()
+    refusals.forget_windows()
 
 
 @pytest.fixture

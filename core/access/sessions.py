@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib import auth
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -146,7 +146,10 @@ def redeem(token: str, username: str, password: str, request: HttpRequest | None
         raise _invalid("username", "Somebody has this name already.")
     check_password_rules(password, user)
     user.set_password(password)
-    return _redeem(token, user, _at(request))
+    try:
+        return _redeem(token, user, _at(request))
+    except IntegrityError as exc:  # somebody took the name, or the link, in this moment
+        raise _gone() from exc
 
 
 @transaction.atomic

@@ -106,7 +106,9 @@ def prepare(*, may_migrate: bool, web: bool) -> tuple[SyncResult, str | None]:
     return sync_registry(system("start")), issue_first_login() if web else None
 
 
-def banner(say: Callable[[str], object], result: SyncResult, token: str | None) -> None:
+def banner(
+    say: Callable[[str], object], result: SyncResult, token: str | None, *, web: bool
+) -> None:
     """Tell a person where everything is."""
     environment = settings.ENVIRONMENT
     host = environment.bind_host
@@ -119,7 +121,8 @@ def banner(say: Callable[[str], object], result: SyncResult, token: str | None) 
     total = result.created + result.changed + result.unchanged
     others = Node.objects.active().count() - total
     more = f", {others} more from the admin and the API" if others > 0 else ""
-    say(f"Console      {base}/ui/\n")
+    if web:
+        say(f"Console      {base}/ui/\n")
     say(f"Nodes        {total} in {settings.CONFIG_DIR}/nodes_registry.yml{more}\n")
     say(f"Data         {settings.DATA_DIR} ({connection.vendor})\n")
     if token:

@@ -52,7 +52,7 @@ def serve(plan: Plan) -> int:
         for line in str(exc).splitlines():
             print(f"sofiia-console: {line}", file=sys.stderr)
         return exc.status
-    banner(plan.say, result, token)
+    banner(plan.say, result, token, web=web)
     if plan.server == "daphne":
         if listener is not None:
             listener.close()
