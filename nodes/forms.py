@@ -44,6 +44,13 @@ def _text(**options: Any) -> forms.CharField:
     return forms.CharField(required=False, **options)
 
 
+class BlankJSONField(forms.JSONField):
+    """Nothing is shown as nothing, not as the word null."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value in (None, "") else super().prepare_value(value)
+
+
 class NodeForm(forms.ModelForm):
     """Reads into `changes`, the form that `nodes.services` takes; what is wrong is said at its field."""
 
@@ -63,7 +70,7 @@ class NodeForm(forms.ModelForm):
     offline_after = forms.IntegerField(required=False, min_value=1, max_value=1000)
     online_after = forms.IntegerField(required=False, min_value=1, max_value=1000)
     stale_after = _text()
-    require = forms.JSONField(required=False, widget=forms.Textarea(attrs={"rows": 3, "cols": 60}))
+    require = BlankJSONField(required=False, widget=forms.Textarea(attrs={"rows": 3, "cols": 60}))
     version_seen = _text(widget=forms.HiddenInput)
 
     class Meta:
@@ -90,7 +97,6 @@ class NodeForm(forms.ModelForm):
         is_new = self.instance._state.adding
         if not is_new and seen != current:
             self.add_error(None, "Somebody changed this node meanwhile: load it again.")
-        if self.errors:
             return cleaned
         self.changes = self._changes(cleaned)
         for fault in faults_of_edit(None if is_new else self.instance.pk, self.changes):

@@ -10,20 +10,19 @@ from typing import Any
 import orjson
 from django.contrib.admin.utils import quote as admin_quote
 
-from core.formatting import absolute, duration, iso, milliseconds, percent, plain
+from core.formatting import absolute, duration, iso, milliseconds, percent
 from nodes import queries, uptimes
 from nodes.charts import chart
 from nodes.history import RANGES, history
 from nodes.interventions import Intervention, interventions, standing
 from nodes.models import Revision, Transition
-from nodes.presentation import WORDS, address, name_beside_id, reasons_of, tile
+from nodes.presentation import WORDS, address, name_beside_id, reasons_of, setting_text, tile
 from nodes.queries import NodeView
 from nodes.registry import EffectiveNode
 
 _TRANSITIONS = 30
 _REVISIONS = 20
 _YOUNG = timedelta(hours=4)
-_SECONDS = frozenset({"poll_interval", "timeout", "stale_after"})
 _URLS = ("monitor_url", "gateway_url", "router_url")
 
 
@@ -195,9 +194,5 @@ def _settings(node: EffectiveNode, names: Any) -> list[tuple[str, str, str]]:
     for name in names:
         sourced = node.fields[name]
         given = sourced.value not in (None, "", [], {})
-        rows.append((name, _value_text(name, sourced.value), sourced.source if given else ""))
+        rows.append((name, setting_text(name, sourced.value), sourced.source if given else ""))
     return rows
-
-
-def _value_text(name: str, value: Any) -> str:
-    return duration(float(value)) if name in _SECONDS and value is not None else plain(value)

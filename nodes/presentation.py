@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from core.formatting import day, duration, iso, milliseconds, percent, plural
+from core.formatting import day, duration, iso, milliseconds, percent, plain, plural
 from nodes.heartbeats import Beats, beats
 from nodes.interventions import Intervention
 from nodes.queries import NodeView
@@ -23,6 +23,12 @@ WORDS = {
 }
 #: What a node last said of its parts is no news while it does not answer.
 _SILENT = frozenset({"offline", "unknown"})
+_SECONDS = frozenset({"poll_interval", "timeout", "stale_after"})
+
+
+def setting_text(name: str, value: Any) -> str:
+    """A setting as people write it, with its unit."""
+    return duration(float(value)) if name in _SECONDS and value is not None else plain(value)
 
 
 class Tile(NamedTuple):

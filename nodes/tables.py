@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from core.formatting import STATE_GLYPHS, ago
+from core.formatting import STATE_GLYPHS, absolute, ago, milliseconds
+from nodes.presentation import setting_text
 from nodes.queries import Fleet, NodeView
+from nodes.uptimes import Figure, figures
 
 
 def state_word(view: NodeView) -> str:
@@ -74,7 +76,27 @@ def node_table(view: NodeView) -> str:
     lines += [f"⚠ {warning}" for warning in view.warnings]
     lines += [view.hint] if view.hint else []
     rows = (
-        (name, "–" if sourced.value in (None, "", [], {}) else str(sourced.value), sourced.source)
+        (name, setting_text(name, sourced.value), sourced.source)
         for name, sourced in view.node.fields.items()
     )
-    return "\n".join([*lines, "", table(("FIELD", "VALUE", "FROM"), rows)])
+    known = table(("KNOWN", "", ""), ((name, value, "") for name, value in _known(view)))
+    return "\n".join([*lines, "", known, "", table(("FIELD", "VALUE", "FROM"), rows)])
+
+
+def _known(view: NodeView) -> list[tuple[str, str]]:
+    """What the probes found, and since when."""
+    state = view.state
+    seen = "never" if state.last_seen_at is None else absolute(state.last_seen_at)
+    return [
+        ("latency", milliseconds(state.latency_ms)),
+        ("asked by", state.source),
+        ("last seen", seen),
+        ("in this state since", absolute(state.since)),
+        ("failed in a row", str(state.failures)),
+        ("uptime", ", ".join(_uptime(figure) for figure in figures(view))),
+    ]
+
+
+def _uptime(figure: Figure) -> str:
+    since = f" since {figure.since} ago" if figure.since else ""
+    return f"{figure.window} {figure.share}{since}"

@@ -36,7 +36,7 @@ def form_of(client: Client, path: str, **changes: str) -> dict[str, str]:
     blank = {"maintenance_until_0": "", "maintenance_until_1": ""}
     return {
         **blank,
-        **{k: "" if v is None or v == "null" else str(v) for k, v in values.items()},
+        **{k: "" if v is None else str(v) for k, v in values.items()},
         **changes,
     }
 
@@ -51,6 +51,18 @@ def test_the_form_shows_what_is_in_force_and_from_where(admin: Client, node: Nod
     assert "In force: From the file (nodes_registry.yml)" in page
     assert "In force: 1m (nodes_registry.yml)" in page
     assert "(default)" in page
+
+
+def test_every_fault_is_told_at_once(admin: Client, node: Node) -> None:
+    path = change_path("a")
+
+    page = admin.post(path, form_of(admin, path, offline_after="0", router_url="ftp://x"))
+
+    assert {"offline_after", "router_url"} <= set(page.context["adminform"].form.errors)
+
+
+def test_what_is_not_set_is_blank(admin: Client, node: Node) -> None:
+    assert "null</textarea>" not in admin.get(change_path("a")).content.decode()
 
 
 def test_nothing_of_a_node_becomes_html(admin: Client, sync: Any, set_environment: Any) -> None:

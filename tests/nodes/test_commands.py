@@ -61,6 +61,9 @@ def test_show_tells_every_field_with_its_source() -> None:
     text = run("nodes", "show", "edge-1")
 
     assert "Not probed yet" in text
+    assert "last seen            never" in text
+    assert "24h –, 7d –, 30d –" in text
+    assert "30 s" in text
     assert [line.split() for line in text.splitlines() if line.startswith("router_url")] == [
         ["router_url", URL, "admin"]
     ]

@@ -18,7 +18,7 @@ function showFleet(nodes) {
   counts = new Map(ORDER.map((state) => [state, 0]));
   for (const [, , state] of nodes) counts.set(state, (counts.get(state) ?? 0) + 1);
   const total = nodes.length;
-  const words = [el("span", {}, el("b", {}, String(total)), el("span", { class: "w" }, total === 1 ? " node:" : " nodes:"))];
+  const words = [el("span", {}, el("b", {}, String(total)), el("span", { class: "w" }, total === 1 ? " node:" : total ? " nodes:" : " nodes"))];
   for (const [state, count] of counts) {
     if (!count) continue;
     words.push(el("span", { title: state }, `${count} `, glyph(state), el("span", { class: "visually-hidden" }, ` ${state}`)));
