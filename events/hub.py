@@ -90,6 +90,7 @@ class Hub:
         self._shut = False
         self._is_blind = False  # the database does not answer
         self._revalidated_at = 0.0
+        self._judged_through = 0  # every audited change up to this id has been looked at
 
     @property
     def clients(self) -> int:
@@ -158,15 +159,22 @@ class Hub:
             await asyncio.wait([self._task], timeout=CLOSE_LIMIT_S)
 
     async def next_page(self, cursor: int) -> FramePage:
-        """What comes after the cursor: from memory, or else from the table. Database errors are waited out."""
+        """What comes after the cursor: from memory, or else from the table. Database errors are waited out.
+
+        Whoever lost the right to read in a change that the page tells of is closed before the page is given.
+        """
         await self._warm.wait()
         for attempt in range(1_000_000):
             near = self._ring.after(cursor, PAGE) if self._ring else None
-            if near is not None:
-                return FramePage(near)
             try:
-                return await self._pages.run(_page_from_table, cursor)
-            except Error:
+                page = (
+                    await self._pages.run(_page_from_table, cursor)
+                    if near is None
+                    else FramePage(near)
+                )
+                await self._judge_changes(page.frames)
+                return page
+            except (Error, Problem):
                 logger.debug("page not read", exc_info=True)
                 await asyncio.sleep(_BACKOFF_S[min(attempt, 3)])
         raise AssertionError("unreachable")
@@ -202,9 +210,7 @@ class Hub:
                 self._ring = await self._live.run(_warm_ring)
                 self._warm.set()
             while fresh := await self._live.run(_frames_after, self._ring.top):
-                if any(frame.type == "audit" for frame in fresh):
-                    KEYS.forget()  # a revocation is audited: nothing after it goes out
-                    await self._revalidate()
+                await self._judge_changes(fresh)
                 before = self._ring.top
                 self._ring.extend(fresh)
                 await self._fan_out(before, fresh)
@@ -253,14 +259,22 @@ class Hub:
             reason = f"nothing is read here; resume with since={subscription.resume_from}"
             self.end(subscription, TOO_SLOW, reason)
 
+    async def _judge_changes(self, frames: Sequence[Frame]) -> None:
+        """A revocation is audited: nothing after it goes out before everybody has been looked at anew."""
+        if any(frame.type == "audit" and frame.id > self._judged_through for frame in frames):
+            KEYS.forget()
+            await self._revalidate()
+
     async def _revalidate(self) -> None:
         """Close every stream whose key, session, user or right no longer holds."""
         self._revalidated_at = time.monotonic()
+        newest = await self._live.run(queries.last_id)
         subscriptions = tuple(self._subscriptions)
         principals = [subscription.principal for subscription in subscriptions]
         for index in await self._live.run(still_valid, principals):
             STREAM_DROPPED.labels("revoked").inc()
             self.end(subscriptions[index], REVOKED, "these credentials are no longer valid")
+        self._judged_through = newest
 
 
 async def _close(subscription: Subscription, code: int, reason: str) -> None:

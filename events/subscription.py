@@ -131,8 +131,10 @@ class Subscription:
 
     async def _catch_up(self) -> None:
         """Go through everything after the cursor until nothing is left."""
-        while not self.ended:
+        while True:
             page = await self._hub.next_page(self.cursor)
+            if self.ended:
+                return
             if page.gap_until > self.cursor:
                 await self._send(self.connection.tell(controls.gap(page.oldest_id)))
             if not page.frames:
