@@ -121,7 +121,9 @@ def test_nobody_waits_in_a_circle_and_no_edit_is_lost(sync: Any, actor: Any) -> 
 
     allowed = {"None", "counted", "node_not_found", "node_exists", "precondition_failed"}
     assert found.keys() <= allowed, found
-    count_up(actor)(random.Random(0))  # in the storm it may never have been first; in the calm it is
+    count_up(actor)(
+        random.Random(0)
+    )  # in the storm it may never have been first; in the calm it is
     assert found["counted"] + 1 == int(Node.objects.get(pk=IDS[0]).overrides["role"])
     for node in Node.objects.all():
         assert Revision.objects.filter(node=node).count() == node.version
